@@ -1,0 +1,143 @@
+package step
+
+import (
+	"time"
+
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// Names of the activities, as registered by the worker.
+const (
+	// In the ledger: each is one SQL transaction, idempotent by payment id. They run as local activities.
+
+	Reserve  = "Reserve"  // payment.Request -> payment.Outcome
+	Transfer = "Transfer" // payment.Request -> payment.Outcome
+	Settle   = "Settle"   // SettleInput -> payment.Outcome
+	Void     = "Void"     // VoidInput -> payment.Outcome
+
+	// On the queue of one LND node.
+
+	SendLightning   = "SendLightning"   // payment.Request -> Word
+	FollowLightning = "FollowLightning" // payment.Request -> Word, terminal only: it is retried until then
+	CloseInvoice    = "CloseInvoice"    // payment.Request -> Closed
+	EstimateOnchain = "EstimateOnchain" // payment.Request -> Quote
+	SignOnchain     = "SignOnchain"     // SignInput -> Signed
+	PublishOnchain  = "PublishOnchain"  // payment.Request -> Word
+	AskOnchain      = "AskOnchain"      // payment.Request -> Word
+	FollowOnchain   = "FollowOnchain"   // payment.Request -> Word, terminal only: it is retried until then
+	ReleaseInputs   = "ReleaseInputs"   // payment.ID -> nothing
+	AddInvoice      = "AddInvoice"      // InvoiceInput -> Invoice
+	AddAddress      = "AddAddress"      // AddressInput -> string
+
+	// The watcher of one node, and the upkeep of the whole house.
+
+	WatchNode     = "WatchNode"     // node name -> nothing, after a day
+	RepairOrphans = "RepairOrphans" // nothing -> Repaired
+	KeepLedger    = "KeepLedger"    // nothing -> nothing
+	CompareNodes  = "CompareNodes"  // nothing -> Comparison
+)
+
+// Status is what is known about money that has been sent.
+type Status string
+
+// Statuses of a sent payment.
+const (
+	InFlight Status = "in_flight" // known to be in flight, or unknown
+	Paid     Status = "paid"      // terminal: LND has the preimage, or the chain has the transaction deep enough
+	NotPaid  Status = "not_paid"  // terminal: it can never be paid any more
+)
+
+// Word is what LND or the chain says about a payment.
+type Word struct {
+	Status  Status           `json:"status"`
+	Fee     payment.Msat     `json:"fee_msat,omitempty"` // actual fee, when paid
+	Failure *payment.Failure `json:"failure,omitempty"`  // when not paid
+	TxID    string           `json:"txid,omitempty"`     // on-chain
+	Expiry  uint32           `json:"expiry,omitempty"`   // lightning, in flight: the height at which the last HTLC times out
+	Unknown bool             `json:"unknown,omitempty"`  // in flight only because we cannot tell
+	Note    string           `json:"note,omitempty"`     // for operators: what it waits for
+}
+
+// Terminal reports whether the word is final.
+func (w Word) Terminal() bool { return w.Status == Paid || w.Status == NotPaid }
+
+// SettleInput posts a hold at the actual cost.
+type SettleInput struct {
+	ID  payment.ID   `json:"id"`
+	Fee payment.Msat `json:"fee_msat"`
+}
+
+// VoidInput gives a hold back. The whole request, because a payment that was never reserved leaves a tombstone.
+type VoidInput struct {
+	Request payment.Request `json:"request"`
+	Failure payment.Failure `json:"failure"`
+}
+
+// Closed is what became of an invoice of ours that we want to settle inside the ledger.
+type Closed struct {
+	// Failure is set when the invoice could not be closed because it was paid or canceled before.
+	Failure *payment.Failure `json:"failure,omitempty"`
+}
+
+// Quote is the price of an on-chain payment.
+type Quote struct {
+	FeeReserve  payment.Msat     `json:"fee_reserve_msat"`
+	SatPerVByte uint64           `json:"sat_per_vbyte"`
+	Failure     *payment.Failure `json:"failure,omitempty"`
+}
+
+// SignInput asks for a signed transaction at a fee rate.
+type SignInput struct {
+	Request     payment.Request `json:"request"`
+	SatPerVByte uint64          `json:"sat_per_vbyte"`
+}
+
+// Signed says that the transaction is stored, or why there is none.
+type Signed struct {
+	TxID    string           `json:"txid,omitempty"`
+	Fee     payment.Msat     `json:"fee_msat,omitempty"`
+	Failure *payment.Failure `json:"failure,omitempty"`
+}
+
+// InvoiceInput asks for an invoice that credits a wallet.
+type InvoiceInput struct {
+	WalletID  payment.WalletID  `json:"wallet_id"`
+	AccountID payment.AccountID `json:"account_id"`
+	Node      string            `json:"node"`
+	Amount    payment.Msat      `json:"amount_msat"` // 0: any amount
+	Memo      string            `json:"memo,omitempty"`
+	Expiry    time.Duration     `json:"expiry"`
+}
+
+// Invoice is a fresh invoice.
+type Invoice struct {
+	Hash      payment.Hash `json:"payment_hash"`
+	Request   string       `json:"payment_request"` // BOLT 11
+	Amount    payment.Msat `json:"amount_msat"`
+	ExpiresAt time.Time    `json:"expires_at"`
+}
+
+// AddressInput asks for an on-chain address that credits a wallet.
+type AddressInput struct {
+	WalletID  payment.WalletID  `json:"wallet_id"`
+	AccountID payment.AccountID `json:"account_id"`
+	Node      string            `json:"node"`
+}
+
+// Repaired counts what the orphan repair did.
+type Repaired struct {
+	Looked    int          `json:"looked"`
+	Restarted []payment.ID `json:"restarted,omitempty"`
+}
+
+// Comparison is the ledger against the nodes.
+type Comparison struct {
+	Checks []Check `json:"checks"`
+}
+
+// Check is one line of a comparison.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
