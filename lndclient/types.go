@@ -26,6 +26,9 @@ type Node interface {
 	ListPayments(ctx context.Context, after uint64, limit int) ([]Payment, error)
 	// EstimateRouteFee asks for a route without sending (routerrpc.EstimateRouteFee); the fee in msat.
 	EstimateRouteFee(ctx context.Context, invoice string, amount payment.Msat) (payment.Msat, error)
+	// ExplainNoRoute tells, after a payment failed with ReasonNoRoute, whether a route exists that costs more than feeLimit:
+	// ReasonFeeOverLimit, else ReasonNoRoute (lnrpc.QueryRoutes; nothing is sent). LND itself reports both as NO_ROUTE.
+	ExplainNoRoute(ctx context.Context, invoice string, amount, feeLimit payment.Msat) (payment.Reason, error)
 
 	// AddInvoice makes an invoice (lnrpc.AddInvoice), or a hold invoice where Hash is set (invoicesrpc.AddHoldInvoice).
 	AddInvoice(ctx context.Context, add AddInvoice) (Invoice, error)
