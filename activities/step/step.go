@@ -17,17 +17,19 @@ const (
 
 	// On the queue of one LND node.
 
-	SendLightning   = "SendLightning"   // payment.Request -> Word
-	FollowLightning = "FollowLightning" // payment.Request -> Word, terminal only: it is retried until then
-	CloseInvoice    = "CloseInvoice"    // payment.Request -> Closed
-	EstimateOnchain = "EstimateOnchain" // payment.Request -> Quote
-	SignOnchain     = "SignOnchain"     // SignInput -> Signed
-	PublishOnchain  = "PublishOnchain"  // payment.Request -> Word
-	AskOnchain      = "AskOnchain"      // payment.Request -> Word
-	FollowOnchain   = "FollowOnchain"   // payment.Request -> Word, terminal only: it is retried until then
-	ReleaseInputs   = "ReleaseInputs"   // payment.ID -> nothing
-	AddInvoice      = "AddInvoice"      // InvoiceInput -> Invoice
-	AddAddress      = "AddAddress"      // AddressInput -> string
+	SendLightning    = "SendLightning"    // payment.Request -> Word
+	FollowLightning  = "FollowLightning"  // payment.Request -> Word, terminal only: it is retried until then
+	AbandonLightning = "AbandonLightning" // payment.Request -> Word: like SendLightning, but gives up what LND never registered
+	CloseInvoice     = "CloseInvoice"     // payment.Request -> Closed
+	EstimateOnchain  = "EstimateOnchain"  // payment.Request -> Quote
+	SignOnchain      = "SignOnchain"      // SignInput -> Signed
+	PublishOnchain   = "PublishOnchain"   // payment.Request -> Word
+	AskOnchain       = "AskOnchain"       // payment.Request -> Word
+	FollowOnchain    = "FollowOnchain"    // payment.Request -> Word, terminal only: it is retried until then
+	AbandonOnchain   = "AbandonOnchain"   // payment.Request -> Word: like AskOnchain; gives up only what can never confirm
+	ReleaseInputs    = "ReleaseInputs"    // payment.ID -> nothing
+	AddInvoice       = "AddInvoice"       // InvoiceInput -> Invoice
+	AddAddress       = "AddAddress"       // AddressInput -> string
 
 	// The watcher of one node, and the upkeep of the whole house.
 
@@ -54,6 +56,7 @@ type Word struct {
 	Failure *payment.Failure `json:"failure,omitempty"`  // when not paid
 	TxID    string           `json:"txid,omitempty"`     // on-chain
 	Expiry  uint32           `json:"expiry,omitempty"`   // lightning, in flight: the height at which the last HTLC times out
+	Attempt int              `json:"attempt,omitempty"` // the fence that the word is about: 0 if nothing had left
 	Unknown bool             `json:"unknown,omitempty"`  // in flight only because we cannot tell
 	Note    string           `json:"note,omitempty"`     // for operators: what it waits for
 }
@@ -71,6 +74,8 @@ type SettleInput struct {
 type VoidInput struct {
 	Request payment.Request `json:"request"`
 	Failure payment.Failure `json:"failure"`
+	// Attempt is the fence that the evidence is about. The ledger voids only if no newer one was set since.
+	Attempt int `json:"attempt"`
 }
 
 // Closed is what became of an invoice of ours that we want to settle inside the ledger.

@@ -1,0 +1,76 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// Onchain pays an address outside: learn the fee, reserve, sign and store once, broadcast, wait for confirmations,
+// settle with the miner fee. It gives back only what was never broadcast or can never confirm.
+func Onchain(ctx workflow.Context, req payment.Request) (payment.Outcome, error) {
+	s, err := open(ctx, req)
+	if err != nil {
+		return payment.Outcome{}, err
+	}
+
+	quote, err := estimateOnchain(ctx, req)
+	if over, err := s.stop(ctx, quote.Failure, err); over || err != nil {
+		return s.end(ctx, err)
+	}
+	s.req.FeeReserve = quote.FeeReserve
+	if err := s.reserve(ctx); err != nil || s.over() {
+		return s.end(ctx, err)
+	}
+
+	signed, err := signOnchain(ctx, s.req, quote.SatPerVByte)
+	if over, err := s.stop(ctx, signed.Failure, err); over || err != nil {
+		return s.endReleased(ctx, err)
+	}
+	s.outcome.TxID = signed.TxID
+
+	word, err := publishOnchain(ctx, s.req)
+	if err != nil { // cancelled
+		if over, err := s.stop(ctx, nil, err); over || err != nil {
+			return s.endReleased(ctx, err)
+		}
+		word = step.Word{Status: step.InFlight, Unknown: true, TxID: signed.TxID, Note: "cancelled too late: it was being broadcast"}
+	}
+
+	err = s.resolve(ctx, onchainPursuit(), word)
+	if s.outcome.State == payment.Failed {
+		return s.endReleased(ctx, err)
+	}
+	return s.end(ctx, err)
+}
+
+func onchainPursuit() pursuit {
+	return pursuit{
+		ask:     step.AskOnchain,
+		follow:  step.FollowOnchain,
+		abandon: step.AbandonOnchain,
+		what:    "ask for confirmations, broadcast again",
+	}
+}
+
+// stop gives up if a step before the broadcast failed or the workflow was cancelled. A payment that had left already
+// (this saga was started again for it) is not over and goes on.
+func (s *saga) stop(ctx workflow.Context, failure *payment.Failure, cancelled error) (over bool, err error) {
+	switch {
+	case cancelled != nil:
+		err = s.giveUpCancelled(ctx)
+	case failure != nil:
+		err = s.giveUp(ctx, *failure)
+	}
+	return s.over(), err
+}
+
+// endReleased ends a payment that will not be broadcast: its inputs may be used by others.
+func (s *saga) endReleased(ctx workflow.Context, err error) (payment.Outcome, error) {
+	if err == nil {
+		s.answered = true
+		err = releaseInputs(detached(ctx), s.req)
+	}
+	return s.end(ctx, err)
+}

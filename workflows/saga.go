@@ -1,0 +1,154 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// saga is what every kind of payment shares: its door for callers and operators, its steps in the ledger, and the
+// story that the Temporal UI shows.
+type saga struct {
+	req      payment.Request
+	outcome  payment.Outcome
+	answered bool      // there is something to tell a caller
+	sent     bool      // it may have left the house
+	word     step.Word // the last word of LND or the chain
+
+	news    workflow.ReceiveChannel // hints of the watcher
+	pokes   workflow.Channel        // wishes of operators
+	asks    int                     // how often LND or the chain has been asked
+	abandon abandonment
+}
+
+// abandonment is an operator's wish to give a payment up, and the answer.
+type abandonment struct {
+	wanted  bool
+	answers int
+	refusal string // why the last wish was not granted
+}
+
+// open registers the door. It must be a saga's first call: an update may come with the first task.
+func open(ctx workflow.Context, req payment.Request) (*saga, error) {
+	s := &saga{
+		req:     req,
+		outcome: payment.Outcome{ID: req.ID, Amount: req.Amount},
+		news:    workflow.GetSignalChannel(ctx, SignalNews),
+		pokes:   workflow.NewBufferedChannel(ctx, 64),
+	}
+	if err := workflow.SetUpdateHandler(ctx, UpdateOutcome, s.onOutcome); err != nil {
+		return nil, err
+	}
+	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateRecheck, s.onRecheck, workflow.UpdateHandlerOptions{Validator: s.mayRecheck})
+	if err != nil {
+		return nil, err
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateAbandon, s.onAbandon, workflow.UpdateHandlerOptions{Validator: s.mayRecheck})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// over reports whether the payment's row is terminal.
+func (s *saga) over() bool { return s.outcome.State.Terminal() }
+
+// close tells the end of the story and lets every caller have the answer.
+func (s *saga) close(ctx workflow.Context) (payment.Outcome, error) {
+	s.answered = true
+	s.tell(ctx)
+	if err := workflow.Await(detached(ctx), func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return payment.Outcome{}, err
+	}
+	return s.outcome, nil
+}
+
+// reserve takes the money and the budget, or is refused (rule 1).
+func (s *saga) reserve(ctx workflow.Context) error {
+	return s.record(ctx, step.Reserve, "reserve funds and budget", s.req)
+}
+
+// transfer reserves and settles between two wallets in one transaction.
+func (s *saga) transfer(ctx workflow.Context) error {
+	return s.record(ctx, step.Transfer, "transfer inside the ledger", s.req)
+}
+
+// settle charges the actual cost and gives the unused reserve back.
+func (s *saga) settle(ctx workflow.Context, fee payment.Msat) error {
+	return s.record(ctx, step.Settle, "settle at the actual cost", step.SettleInput{ID: s.req.ID, Fee: fee})
+}
+
+// void gives funds and budget back after a terminal word (rule 2). The ledger refuses in silence if another attempt to
+// send was fenced since that word: then the saga is not over and must go on.
+func (s *saga) void(ctx workflow.Context, failure payment.Failure, attempt int) error {
+	return s.record(ctx, step.Void, "give funds and budget back", step.VoidInput{Request: s.req, Failure: failure, Attempt: attempt})
+}
+
+// giveUp ends a payment of which nothing has left: void by the evidence that no attempt was ever fenced.
+func (s *saga) giveUp(ctx workflow.Context, failure payment.Failure) error {
+	return s.void(ctx, failure, 0)
+}
+
+// giveUpCancelled is giveUp for a workflow that somebody cancelled.
+func (s *saga) giveUpCancelled(ctx workflow.Context) error {
+	return s.giveUp(ctx, payment.Failure{Reason: payment.ReasonCanceled, Message: "The payment was cancelled before anything was sent."})
+}
+
+// record runs one transaction in the ledger and remembers what the row says now.
+func (s *saga) record(ctx workflow.Context, name, summary string, input any) error {
+	ctx = inLedger(detached(ctx), summary)
+	var outcome payment.Outcome
+	if err := workflow.ExecuteLocalActivity(ctx, name, input).Get(ctx, &outcome); err != nil {
+		return err
+	}
+	s.outcome = outcome
+	s.tell(ctx)
+	return nil
+}
+
+// onOutcome answers as soon as there is something to tell: the end, or "in flight".
+func (s *saga) onOutcome(ctx workflow.Context) (payment.Outcome, error) {
+	err := workflow.Await(ctx, func() bool { return s.answered })
+	return s.outcome, err
+}
+
+func (s *saga) mayRecheck() error {
+	if s.over() {
+		return temporal.NewApplicationError("the payment has ended: "+string(s.outcome.State), "ENDED")
+	}
+	return nil
+}
+
+// onRecheck asks LND or the chain now and answers what came of it.
+func (s *saga) onRecheck(ctx workflow.Context) (payment.Outcome, error) {
+	target := s.asks + 1
+	s.pokes.SendAsync(struct{}{})
+	err := workflow.Await(ctx, func() bool { return s.asks >= target || s.over() })
+	return s.outcome, err
+}
+
+// onAbandon gives the payment up where that is safe, and says why not where it is not.
+func (s *saga) onAbandon(ctx workflow.Context) (payment.Outcome, error) {
+	if !s.sent {
+		err := s.giveUp(ctx, abandoned())
+		if err != nil || s.over() {
+			return s.outcome, err
+		}
+	}
+	target := s.abandon.answers + 1
+	s.abandon.wanted = true
+	s.pokes.SendAsync(struct{}{})
+	if err := workflow.Await(ctx, func() bool { return s.abandon.answers >= target || s.over() }); err != nil {
+		return s.outcome, err
+	}
+	if !s.over() && s.abandon.refusal != "" {
+		return s.outcome, temporal.NewApplicationError(s.abandon.refusal, "NOT_SAFE")
+	}
+	return s.outcome, nil
+}
+
+func abandoned() payment.Failure {
+	return payment.Failure{Reason: payment.ReasonAbandoned, Message: "An operator gave the payment up before it was sent; nothing was paid."}
+}

@@ -1,0 +1,100 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// Every step is retried without end and without a schedule-to-close limit: a step that gives up would leave a payment
+// without an owner. A step returns an error only when its context is cancelled.
+
+// inLedger runs one SQL transaction as a local activity.
+func inLedger(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: 15 * time.Second,
+		Summary:             summary,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    200 * time.Millisecond,
+			BackoffCoefficient: 2,
+			MaximumInterval:    30 * time.Second,
+		},
+	})
+}
+
+// onNode runs a call to one LND node, on the queue of the workers that hold its credentials.
+func onNode(ctx workflow.Context, node, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           NodeQueue(node),
+		StartToCloseTimeout: 30 * time.Second,
+		HeartbeatTimeout:    5 * time.Second, // a killed worker is noticed soon
+		Summary:             summary,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    500 * time.Millisecond,
+			BackoffCoefficient: 2,
+			MaximumInterval:    30 * time.Second,
+		},
+	})
+}
+
+// following asks again and again until the word is terminal. An attempt without one ends in a benign error, so that
+// waiting for days adds nothing to the history.
+func following(ctx workflow.Context, node, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           NodeQueue(node),
+		StartToCloseTimeout: 30 * time.Second,
+		HeartbeatTimeout:    5 * time.Second,
+		WaitForCancellation: true, // an abandon must know that no attempt is under way
+		Summary:             summary,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    30 * time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    15 * time.Minute,
+		},
+	})
+}
+
+// detached is a context that goes on when the workflow is cancelled.
+func detached(ctx workflow.Context) workflow.Context {
+	out, _ := workflow.NewDisconnectedContext(ctx) // never cancelled: the step must end by itself
+	return out
+}
+
+func sendLightning(ctx workflow.Context, req payment.Request) (word step.Word, err error) {
+	ctx = onNode(ctx, req.Node, "send through "+req.Node)
+	err = workflow.ExecuteActivity(ctx, step.SendLightning, req).Get(ctx, &word)
+	return word, err
+}
+
+func closeInvoice(ctx workflow.Context, req payment.Request) (closed step.Closed, err error) {
+	ctx = onNode(ctx, req.Node, "cancel our invoice in "+req.Node+", so that nobody outside can pay it too")
+	err = workflow.ExecuteActivity(ctx, step.CloseInvoice, req).Get(ctx, &closed)
+	return closed, err
+}
+
+func estimateOnchain(ctx workflow.Context, req payment.Request) (quote step.Quote, err error) {
+	ctx = onNode(ctx, req.Node, "estimate the miner fee")
+	err = workflow.ExecuteActivity(ctx, step.EstimateOnchain, req).Get(ctx, &quote)
+	return quote, err
+}
+
+func signOnchain(ctx workflow.Context, req payment.Request, satPerVByte uint64) (signed step.Signed, err error) {
+	ctx = onNode(ctx, req.Node, "fund, sign and store the transaction")
+	err = workflow.ExecuteActivity(ctx, step.SignOnchain, step.SignInput{Request: req, SatPerVByte: satPerVByte}).Get(ctx, &signed)
+	return signed, err
+}
+
+func publishOnchain(ctx workflow.Context, req payment.Request) (word step.Word, err error) {
+	ctx = onNode(ctx, req.Node, "broadcast the stored transaction")
+	err = workflow.ExecuteActivity(ctx, step.PublishOnchain, req).Get(ctx, &word)
+	return word, err
+}
+
+func releaseInputs(ctx workflow.Context, req payment.Request) error {
+	ctx = onNode(ctx, req.Node, "release the inputs")
+	return workflow.ExecuteActivity(ctx, step.ReleaseInputs, req.ID).Get(ctx, nil)
+}

@@ -1,0 +1,88 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// tell writes the payment's state where an operator looks: the search attributes and the workflow's current details.
+func (s *saga) tell(ctx workflow.Context) {
+	state := s.outcome.State
+	updates := []temporal.SearchAttributeUpdate{AttrStatus.ValueSet(string(state))}
+	if s.outcome.TxID != "" {
+		updates = append(updates, AttrHash.ValueSet(s.outcome.TxID))
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Warn("search attributes were not updated", "payment_id", s.req.ID.String(), "error", err)
+	}
+	workflow.SetCurrentDetails(ctx, s.details(workflow.Now(ctx)))
+}
+
+func (s *saga) details(now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s** since %s\n\n", s.outcome.State, now.UTC().Format("2006-01-02 15:04:05 UTC"))
+	switch {
+	case s.outcome.Failure != nil:
+		fmt.Fprintf(&b, "%s: %s\n", s.outcome.Failure.Reason, s.outcome.Failure.Message)
+	case s.outcome.State == payment.Settled:
+		fmt.Fprintf(&b, "Paid %v, fee %v.\n", s.outcome.Amount, s.outcome.Fee)
+	case s.sent && s.req.Kind == payment.Lightning:
+		fmt.Fprintf(&b, "Waits for the final word of LND node `%s`.\n", s.req.Node)
+		if s.word.Expiry != 0 {
+			fmt.Fprintf(&b, "The last HTLC times out at block %d: until then the receiver can settle or cancel.\n", s.word.Expiry)
+		}
+	case s.sent:
+		b.WriteString("Broadcast; waits for confirmations.\n")
+	default:
+		b.WriteString("Nothing has left yet.\n")
+	}
+	if s.outcome.TxID != "" {
+		fmt.Fprintf(&b, "\nTransaction `%s`\n", s.outcome.TxID)
+	}
+	if s.word.Note != "" && !s.over() {
+		fmt.Fprintf(&b, "\n%s\n", s.word.Note)
+	}
+	return b.String()
+}
+
+// Summary is the one line that names a payment in the workflow list: "5,000 sat to lnbcrt50u…, key 'shop'".
+func Summary(req payment.Request, keyName string) string {
+	amount := req.Amount.String()
+	if req.SendAll {
+		amount = "everything"
+	}
+	to := "wallet " + req.RecipientID.String()
+	switch {
+	case req.Invoice != "":
+		to = shorten(req.Invoice)
+	case req.Address != "":
+		to = req.Address
+	}
+	text := amount + " to " + to
+	if keyName != "" {
+		text += ", key '" + keyName + "'"
+	}
+	return text
+}
+
+func shorten(s string) string {
+	const keep = 24
+	if len(s) <= keep {
+		return s
+	}
+	return s[:keep] + "…"
+}
+
+// stateInFlight is what a sent payment shows while its row may still say dispatched.
+func stateInFlight(state payment.State) payment.State {
+	if state.Terminal() {
+		return state
+	}
+	return payment.Pending
+}
