@@ -1,0 +1,145 @@
+package starter
+
+import (
+	"context"
+	"errors"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/workflows"
+)
+
+// Start starts the saga of a complete request, or joins the one that runs, or finds the one that has ended. It answers
+// with the payment's row: terminal, or pending after Config.Wait.
+func (s *Starter) Start(ctx context.Context, req payment.Request) (ledger.Payment, error) {
+	row, err := s.ledger.Payment(ctx, req.ID)
+	switch {
+	case err == nil && row.State.Terminal():
+		return sameBody(req, row)
+	case err == nil:
+		if _, err := sameBody(req, row); err != nil {
+			return ledger.Payment{}, err
+		}
+		req = row.Request // as it was placed then: the workflow may have to be started again
+	case !payment.IsReason(err, payment.ReasonPaymentNotFound):
+		return ledger.Payment{}, err // the ledger is away: closed, never open
+	}
+	outcome, err := s.updateWithStart(ctx, req)
+	if err != nil {
+		return ledger.Payment{}, err
+	}
+	return s.answer(ctx, req, outcome)
+}
+
+// answer reads the row behind an outcome. A payment that has not reached the ledger yet is pending by its request.
+func (s *Starter) answer(ctx context.Context, req payment.Request, outcome payment.Outcome) (ledger.Payment, error) {
+	row, err := s.ledger.Payment(ctx, req.ID)
+	switch {
+	case err == nil:
+		return sameBody(req, row)
+	case payment.IsReason(err, payment.ReasonPaymentNotFound) && outcome.Failure != nil:
+		return ledger.Payment{}, &payment.Error{Failure: *outcome.Failure}
+	case payment.IsReason(err, payment.ReasonPaymentNotFound):
+		return ledger.Payment{Request: req, State: payment.Pending}, nil
+	default:
+		// The saga is under way and the ledger cannot be read: what happened is unknown, and the id finds it.
+		return ledger.Payment{Request: req, State: payment.Pending}, nil
+	}
+}
+
+// updateWithStart is one round trip: it starts the workflow or finds the running one, and waits for the fixed update.
+// A zero outcome means that there is nothing to tell yet.
+func (s *Starter) updateWithStart(ctx context.Context, req payment.Request) (payment.Outcome, error) {
+	options, err := s.startOptions(ctx, req)
+	if err != nil {
+		return payment.Outcome{}, err
+	}
+	start := s.temporal.NewWithStartWorkflowOperation(options, workflowOf(req.Kind), req)
+	waitCtx, cancel := context.WithTimeout(ctx, s.cfg.Wait)
+	defer cancel()
+	handle, err := s.temporal.UpdateWithStartWorkflow(waitCtx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateID: workflows.UpdateOutcome, UpdateName: workflows.UpdateOutcome, WaitForStage: client.WorkflowUpdateStageAccepted,
+		},
+	})
+	var outcome payment.Outcome
+	if err == nil {
+		err = handle.Get(waitCtx, &outcome)
+	}
+	return outcome, s.startError(ctx, req, err)
+}
+
+// startError forgives what does not mean that the payment was not started.
+func (s *Starter) startError(ctx context.Context, req payment.Request, err error) error {
+	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return err
+	}
+	_, timedOut := errors.AsType[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err)
+	_, ended := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
+	_, gone := errors.AsType[*serviceerror.NotFound](err) // ended between start and update
+	_, applied := errors.AsType[*temporal.ApplicationError](err)
+	switch {
+	case timedOut, ended, gone, applied, errors.Is(err, context.DeadlineExceeded):
+		s.log.Debug("no outcome yet", "payment_id", req.ID.String(), "error", err)
+		return nil
+	}
+	return payment.Errorf(payment.ReasonUnavailable,
+		"The payment service is not reachable. Repeat the call with the same idempotency key to learn whether it was started.").Because(err)
+}
+
+func (s *Starter) startOptions(ctx context.Context, req payment.Request) (client.StartWorkflowOptions, error) {
+	keyName := ""
+	if req.KeyID != (payment.KeyID{}) {
+		if key, err := s.ledger.Key(ctx, req.KeyID); err == nil && key.AccountID == req.AccountID {
+			keyName = key.Name
+		}
+	}
+	return client.StartWorkflowOptions{
+		ID:                       req.ID.String(),
+		TaskQueue:                workflows.PaymentsQueue,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes:    workflows.Attributes(req),
+		StaticSummary:            workflows.Summary(req, keyName),
+		Priority:                 temporal.Priority{FairnessKey: req.AccountID.String()},
+	}, nil
+}
+
+// workflowOf is the saga of each kind.
+func workflowOf(kind payment.Kind) any {
+	switch kind {
+	case payment.Lightning:
+		return workflows.Lightning
+	case payment.Onchain:
+		return workflows.Onchain
+	default:
+		return workflows.Intraledger
+	}
+}
+
+// Resume gives a payment that is not terminal and has lost its workflow a new one with the same id. The saga's steps are
+// idempotent, so it goes on where the row says.
+func (s *Starter) Resume(ctx context.Context, row ledger.Payment) (restarted bool, err error) {
+	described, err := s.temporal.DescribeWorkflowExecution(ctx, row.ID.String(), "")
+	_, gone := errors.AsType[*serviceerror.NotFound](err)
+	switch {
+	case err != nil && !gone:
+		return false, err
+	case err == nil && described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return false, nil
+	}
+	options, err := s.startOptions(ctx, row.Request)
+	if err != nil {
+		return false, err
+	}
+	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	_, err = s.temporal.ExecuteWorkflow(ctx, options, workflowOf(row.Kind), row.Request)
+	s.log.Warn("workflow started again", "payment_id", row.ID.String(), "node", row.Node, "state", row.State, "error", err)
+	return err == nil, err
+}
