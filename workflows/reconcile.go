@@ -11,26 +11,41 @@ import (
 
 // Reconciled is what one run of Reconcile found.
 type Reconciled struct {
-	Repaired   step.Repaired
-	Comparison step.Comparison
+	Repaired    step.Repaired              `json:"repaired"`
+	Comparisons map[string]step.Comparison `json:"comparisons"` // by node
+	Unreachable []string                   `json:"unreachable,omitempty"`
 }
 
 // Reconcile runs on a schedule: it starts the workflow of every payment that has lost its own, keeps the ledger's sums
-// and snapshots fresh, and compares the ledger with the nodes.
-func Reconcile(ctx workflow.Context) (Reconciled, error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           WatchersQueue,
-		StartToCloseTimeout: 5 * time.Minute,
-		HeartbeatTimeout:    30 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 3}, // the next run comes soon
-	})
-	var out Reconciled
+// and snapshots fresh, and compares the ledger with each node that answers.
+func Reconcile(ctx workflow.Context, nodes []string) (Reconciled, error) {
+	out := Reconciled{Comparisons: map[string]step.Comparison{}}
+	ctx = chore(ctx, WatchersQueue)
 	if err := workflow.ExecuteActivity(ctx, step.RepairOrphans).Get(ctx, &out.Repaired); err != nil {
 		return out, err
 	}
 	if err := workflow.ExecuteActivity(ctx, step.KeepLedger).Get(ctx, nil); err != nil {
 		return out, err
 	}
-	err := workflow.ExecuteActivity(ctx, step.CompareNodes).Get(ctx, &out.Comparison)
-	return out, err
+	for _, node := range nodes {
+		var comparison step.Comparison
+		nodeCtx := chore(ctx, NodeQueue(node))
+		if err := workflow.ExecuteActivity(nodeCtx, step.CompareNode).Get(nodeCtx, &comparison); err != nil {
+			out.Unreachable = append(out.Unreachable, node)
+			continue
+		}
+		out.Comparisons[node] = comparison
+	}
+	return out, nil
+}
+
+// chore gives up soon: the next run comes by schedule.
+func chore(ctx workflow.Context, queue string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              queue,
+		ScheduleToStartTimeout: time.Minute,
+		StartToCloseTimeout:    5 * time.Minute,
+		HeartbeatTimeout:       10 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 3},
+	})
 }

@@ -15,7 +15,7 @@ import (
 func WatchNode(ctx workflow.Context, node string) error {
 	const day = 24 * time.Hour
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           WatchersQueue,
+		TaskQueue:           NodeQueue(node),
 		StartToCloseTimeout: day + time.Hour,
 		HeartbeatTimeout:    6 * time.Second,
 		Summary:             "watch " + node + ": payments, invoices, transactions, blocks",

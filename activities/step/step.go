@@ -33,10 +33,10 @@ const (
 
 	// The watcher of one node, and the upkeep of the whole house.
 
-	WatchNode     = "WatchNode"     // node name -> nothing, after a day
+	WatchNode     = "WatchNode"     // node name -> nothing, after a day; on the node's queue
+	CompareNode   = "CompareNode"   // nothing -> Comparison; on the node's queue
 	RepairOrphans = "RepairOrphans" // nothing -> Repaired
 	KeepLedger    = "KeepLedger"    // nothing -> nothing
-	CompareNodes  = "CompareNodes"  // nothing -> Comparison
 )
 
 // Status is what is known about money that has been sent.
@@ -56,7 +56,7 @@ type Word struct {
 	Failure *payment.Failure `json:"failure,omitempty"`  // when not paid
 	TxID    string           `json:"txid,omitempty"`     // on-chain
 	Expiry  uint32           `json:"expiry,omitempty"`   // lightning, in flight: the height at which the last HTLC times out
-	Attempt int              `json:"attempt,omitempty"` // the fence that the word is about: 0 if nothing had left
+	Attempt int              `json:"attempt,omitempty"`  // the fence that the word is about: 0 if nothing had left
 	Unknown bool             `json:"unknown,omitempty"`  // in flight only because we cannot tell
 	Note    string           `json:"note,omitempty"`     // for operators: what it waits for
 }
@@ -135,7 +135,7 @@ type Repaired struct {
 	Restarted []payment.ID `json:"restarted,omitempty"`
 }
 
-// Comparison is the ledger against the nodes.
+// Comparison is the ledger against one node.
 type Comparison struct {
 	Checks []Check `json:"checks"`
 }

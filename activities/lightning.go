@@ -1,0 +1,202 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/lndclient"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// NodeSteps are the steps that need one LND node.
+type NodeSteps struct {
+	Ledger  *ledger.Ledger
+	Node    lndclient.Node
+	Name    string // of the node, as in payment.Request.Node
+	Network string // mainnet, testnet, signet, regtest
+	Timing  Timing
+	// Depth is how many confirmations make a transaction final, for payments and deposits.
+	Depth int32
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// SendLightning looks, sends if LND has never registered this payment, and follows it for some seconds. Asking what
+// became of a payment is the same step.
+func (n *NodeSteps) SendLightning(ctx context.Context, req payment.Request) (step.Word, error) {
+	defer heartbeating(ctx)()
+	return n.advance(ctx, req, n.Timing.Follow, n.send)
+}
+
+// FollowLightning is SendLightning that answers only with a terminal word and is retried until then.
+func (n *NodeSteps) FollowLightning(ctx context.Context, req payment.Request) (step.Word, error) {
+	defer heartbeating(ctx)()
+	return onlyTerminal(n.advance(ctx, req, 0, n.send))
+}
+
+// AbandonLightning gives up a payment that LND has certainly not registered, instead of sending it again. The saga
+// makes sure that no other step of this payment runs meanwhile.
+func (n *NodeSteps) AbandonLightning(ctx context.Context, req payment.Request) (step.Word, error) {
+	defer heartbeating(ctx)()
+	return n.advance(ctx, req, 0, func(_ context.Context, row ledger.Payment, _ uint64, _ time.Duration) (step.Word, error) {
+		return notPaid(row, payment.ReasonAbandoned), nil
+	})
+}
+
+// unsent is what to do with a payment that LND does not have; stale is the index of an earlier payment of that hash.
+type unsent func(ctx context.Context, row ledger.Payment, stale uint64, follow time.Duration) (step.Word, error)
+
+// advance decides by the row and by LND's present word.
+func (n *NodeSteps) advance(ctx context.Context, req payment.Request, follow time.Duration, unsent unsent) (step.Word, error) {
+	// LND first, the row second: if the row is not fenced now, nothing of ours had left when LND spoke.
+	known, err := n.Node.LookupPayment(ctx, req.PaymentHash)
+	row, rowErr := n.Ledger.Payment(ctx, req.ID)
+	if rowErr != nil {
+		return step.Word{}, rowErr
+	}
+	if row.State.Terminal() {
+		return wordOfRow(row), nil
+	}
+	fenced := row.Send.Attempt > 0
+	switch {
+	case err != nil && !errors.Is(err, lndclient.ErrNotFound):
+		return n.silent(row, err), nil
+	case err == nil && fenced && known.Index > row.Send.Baseline:
+		return n.follow(ctx, row, known, follow)
+	case err == nil && !fenced && known.Status == lndclient.Succeeded:
+		return notPaid(row, payment.ReasonAlreadyPaid), nil // paid before us, by somebody else
+	case err == nil && !fenced && known.Status == lndclient.InFlight:
+		return notPaid(row, payment.ReasonPaymentInFlight), nil // somebody else's: we have not sent
+	case fenced && n.Now().Before(row.Send.Deadline.Add(n.Timing.Margin)):
+		return unknown("LND has not registered it; an earlier call may still arrive"), nil
+	default:
+		return unsent(ctx, row, known.Index, follow) // known is zero, or a failed payment from before
+	}
+}
+
+// silent is LND not answering. Before the first fence nothing can have left.
+func (n *NodeSteps) silent(row ledger.Payment, err error) step.Word {
+	n.Log.Warn("LND does not answer", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
+	if row.Send.Attempt == 0 {
+		return notPaid(row, payment.ReasonNodeOffline)
+	}
+	word := unknown("LND node " + n.Name + " does not answer")
+	word.Expiry = row.Expiry
+	return word
+}
+
+// send fences the row and asks LND to pay. The fence is a compare-and-set on the attempt that we saw, so at most one
+// call at a time can reach LND; and LND itself refuses a hash that is in flight or paid, so that sending again what was
+// never registered cannot pay twice.
+func (n *NodeSteps) send(ctx context.Context, row ledger.Payment, baseline uint64, follow time.Duration) (step.Word, error) {
+	order, err := n.order(row)
+	if err != nil {
+		return failed(row, failureOf(err)), nil
+	}
+	seen := row.Send.Attempt
+	row, err = n.Ledger.BeginSend(ctx, row.ID, ledger.Fence{Seen: seen, Baseline: baseline, CallTimeout: n.Timing.Call})
+	switch {
+	case err != nil:
+		return step.Word{}, err
+	case row.State.Terminal():
+		return wordOfRow(row), nil
+	case row.Send.Attempt != seen+1:
+		return unknown("another attempt is sending it"), nil
+	}
+	callCtx, cancel := context.WithTimeout(ctx, n.Timing.Call)
+	defer cancel()
+	sent, err := n.Node.SendPayment(callCtx, order)
+	n.Log.Info("payment sent", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
+	switch {
+	case err == nil && sent.Index > row.Send.Baseline:
+		return n.follow(ctx, row, sent, follow)
+	case errors.Is(err, lndclient.ErrRefused):
+		return n.refused(ctx, row, lndclient.WhyRefused(err), follow)
+	case errors.Is(err, lndclient.ErrAlreadyExists):
+		return n.look(ctx, row, follow)
+	default:
+		return unknown("LND was asked to pay and did not answer"), nil
+	}
+}
+
+func (n *NodeSteps) order(row ledger.Payment) (lndclient.SendPayment, error) {
+	invoice, err := lndclient.DecodeInvoice(row.Invoice, n.Network)
+	if err != nil {
+		return lndclient.SendPayment{}, err
+	}
+	order := lndclient.SendPayment{Invoice: row.Invoice, FeeLimit: row.FeeReserve, PathfindingTimeout: n.Timing.Pathfinding}
+	if invoice.Amount == 0 {
+		order.Amount = row.Amount
+	}
+	return order, nil
+}
+
+// refused believes LND's "no" only if LND really has no payment of ours.
+func (n *NodeSteps) refused(ctx context.Context, row ledger.Payment, why payment.Reason, follow time.Duration) (step.Word, error) {
+	known, err := n.Node.LookupPayment(ctx, row.PaymentHash)
+	switch {
+	case errors.Is(err, lndclient.ErrNotFound), err == nil && known.Index <= row.Send.Baseline:
+		if why == "" {
+			why = payment.ReasonInternal
+		}
+		return notPaid(row, why), nil
+	case err == nil:
+		return n.follow(ctx, row, known, follow)
+	default:
+		return unknown("LND refused, and then did not answer"), nil
+	}
+}
+
+func (n *NodeSteps) look(ctx context.Context, row ledger.Payment, follow time.Duration) (step.Word, error) {
+	known, err := n.Node.LookupPayment(ctx, row.PaymentHash)
+	if err != nil || known.Index <= row.Send.Baseline {
+		return unknown("LND says that it has the payment, and does not show it"), nil
+	}
+	return n.follow(ctx, row, known, follow)
+}
+
+// follow waits a little for the end and turns LND's word on a payment of ours into ours.
+func (n *NodeSteps) follow(ctx context.Context, row ledger.Payment, known lndclient.Payment, wait time.Duration) (step.Word, error) {
+	if !known.Terminal() && wait > 0 {
+		waitCtx, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		if later, err := n.Node.FollowPayment(waitCtx, row.PaymentHash); err == nil && later.Index > row.Send.Baseline {
+			known = later
+		}
+	}
+	switch known.Status {
+	case lndclient.Succeeded:
+		if err := n.Ledger.RecordPreimage(ctx, row.ID, known.Preimage); err != nil {
+			return step.Word{}, err
+		}
+		return paid(known.Fee), nil
+	case lndclient.Failed:
+		return notPaid(row, n.whyFailed(ctx, row, known.Failure)), nil
+	default:
+		if err := n.Ledger.RecordPending(ctx, row.ID, known.Expiry); err != nil {
+			return step.Word{}, err
+		}
+		note := "LND is looking for a route"
+		if known.HTLCs > 0 {
+			note = fmt.Sprintf("%d HTLC in flight until block %d", known.HTLCs, known.Expiry)
+		}
+		return step.Word{Status: step.InFlight, Expiry: known.Expiry, Note: note}, nil
+	}
+}
+
+// whyFailed tells a fee limit that excludes every route from no route at all: LND has one code for both.
+func (n *NodeSteps) whyFailed(ctx context.Context, row ledger.Payment, reason payment.Reason) payment.Reason {
+	if reason != payment.ReasonNoRoute {
+		return reason
+	}
+	explained, err := n.Node.ExplainNoRoute(ctx, row.Invoice, row.Amount, row.FeeReserve)
+	if err != nil {
+		return reason
+	}
+	return explained
+}

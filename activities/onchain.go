@@ -1,0 +1,263 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/lndclient"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// leaseFor is how long inputs stay reserved for a payment that is not broadcast yet.
+const leaseFor = time.Hour
+
+// lockID names the inputs of a payment at LND, so that a retry finds and frees those of an earlier attempt.
+func lockID(id payment.ID) [32]byte {
+	return sha256.Sum256(append([]byte("holdfast/lease/1/"), id[:]...))
+}
+
+// EstimateOnchain prices a payment: the fee rate for its speed, and a reserve of a quarter above the estimate, because
+// the inputs are chosen only later.
+func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (step.Quote, error) {
+	defer heartbeating(ctx)()
+	refuse := func(reason payment.Reason) (step.Quote, error) {
+		failure := explain(reason)
+		return step.Quote{Failure: &failure}, nil
+	}
+	amount := req.Amount.Ceil()
+	if req.SendAll {
+		wallet, err := n.Ledger.Wallet(ctx, req.WalletID)
+		if err != nil {
+			return step.Quote{}, err
+		}
+		amount = wallet.Available().Floor()
+	}
+	target, ok := req.Speed.TargetBlocks()
+	if !ok || amount <= 0 {
+		return refuse(payment.ReasonInvalidInput)
+	}
+	estimate, err := n.Node.EstimateFee(ctx, req.Address, amount, target)
+	switch {
+	case errors.Is(err, lndclient.ErrRefused):
+		return refuse(whyOr(err, payment.ReasonNodeFunds))
+	case err != nil:
+		n.Log.Warn("no fee estimate", "payment_id", req.ID.String(), "node", n.Name, "error", err)
+		return refuse(payment.ReasonNodeOffline)
+	}
+	reserve := estimate.Fee + estimate.Fee/4 + 1
+	return step.Quote{FeeReserve: reserve.MustMsat(), SatPerVByte: estimate.SatPerVByte}, nil
+}
+
+func whyOr(err error, otherwise payment.Reason) payment.Reason {
+	if why := lndclient.WhyRefused(err); why != "" {
+		return why
+	}
+	return otherwise
+}
+
+// SignOnchain funds, signs and stores the transaction. A retry before the broadcast starts over with fresh inputs: what
+// was never stored is never broadcast.
+func (n *NodeSteps) SignOnchain(ctx context.Context, in step.SignInput) (step.Signed, error) {
+	defer heartbeating(ctx)()
+	row, err := n.Ledger.Payment(ctx, in.Request.ID)
+	if err != nil {
+		return step.Signed{}, err
+	}
+	switch {
+	case row.State.Terminal():
+		return step.Signed{TxID: row.TxID, Failure: row.Failure}, nil
+	case row.TxID != "":
+		return step.Signed{TxID: row.TxID, Fee: row.SignedFee}, nil
+	}
+	funded, amount, err := n.fund(ctx, row, in.SatPerVByte)
+	if err != nil {
+		return n.unsigned(row, err)
+	}
+	signed, err := n.Node.SignPSBT(ctx, funded.PSBT)
+	if err != nil {
+		return n.unsigned(row, err)
+	}
+	fee := funded.Fee.MustMsat()
+	err = n.Ledger.RecordSigned(ctx, row.ID, ledger.Signed{TxID: signed.TxID, Raw: signed.Raw, Amount: amount.MustMsat(), Fee: fee})
+	return step.Signed{TxID: signed.TxID, Fee: fee}, err
+}
+
+// unsigned is an answer of LND that ends the payment, or silence, after which nothing has left either.
+func (n *NodeSteps) unsigned(row ledger.Payment, err error) (step.Signed, error) {
+	n.Log.Warn("transaction was not signed", "payment_id", row.ID.String(), "node", n.Name, "error", err)
+	var failure payment.Failure
+	switch {
+	case errors.Is(err, lndclient.ErrRefused):
+		failure = explain(whyOr(err, payment.ReasonNodeFunds))
+	case payment.IsReason(err, payment.ReasonFeeOverLimit):
+		failure = failureOf(err)
+	case errors.Is(err, lndclient.ErrUnavailable), errors.Is(err, lndclient.ErrUnknown):
+		failure = explain(payment.ReasonNodeOffline)
+	default:
+		return step.Signed{}, err
+	}
+	return step.Signed{Failure: &failure}, nil
+}
+
+// fund leases inputs for the payment. A send-all takes the fee out of the amount: what the receiver gets is what was held
+// less the fee, and the fee is known only after the inputs are chosen, so it is asked for until both agree.
+func (n *NodeSteps) fund(ctx context.Context, row ledger.Payment, rate uint64) (lndclient.FundedPSBT, payment.Sat, error) {
+	held, reserve := (row.Amount + row.FeeReserve).Floor(), row.FeeReserve.Ceil()
+	amount := row.Amount.Ceil()
+	const tries = 4
+	for range tries {
+		if err := n.Node.ReleaseLeases(ctx, lockID(row.ID)); err != nil {
+			return lndclient.FundedPSBT{}, 0, err
+		}
+		funded, err := n.Node.FundPSBT(ctx, lndclient.FundPSBT{
+			Address: row.Address, Amount: amount, SatPerVByte: rate, LockID: lockID(row.ID), LockFor: leaseFor, MinConfs: 1,
+		})
+		switch {
+		case err != nil:
+			return lndclient.FundedPSBT{}, 0, err
+		case row.SendAll && amount+funded.Fee == held, !row.SendAll && funded.Fee <= reserve:
+			return funded, amount, nil
+		case row.SendAll && held > funded.Fee:
+			amount = held - funded.Fee
+		default:
+			return lndclient.FundedPSBT{}, 0, payment.Errorf(payment.ReasonFeeOverLimit,
+				"The miner fee rose to %v, above the %v that were reserved for it. Nothing was sent; try again.", funded.Fee, reserve)
+		}
+	}
+	return lndclient.FundedPSBT{}, 0, payment.Errorf(payment.ReasonFeeOverLimit, "The miner fee keeps changing. Nothing was sent; try again.")
+}
+
+// PublishOnchain fences the row and broadcasts the stored transaction. The mempool's refusal of the very first broadcast
+// is final: LND checks with the mempool before it tells any peer.
+func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (step.Word, error) {
+	defer heartbeating(ctx)()
+	row, err := n.Ledger.Payment(ctx, req.ID)
+	if err != nil {
+		return step.Word{}, err
+	}
+	if row.State.Terminal() {
+		return wordOfRow(row), nil
+	}
+	if row.Send.Attempt > 0 {
+		return n.askChain(ctx, row)
+	}
+	if _, err := n.Node.Info(ctx); err != nil {
+		return n.silent(row, err), nil
+	}
+	row, err = n.Ledger.BeginSend(ctx, row.ID, ledger.Fence{Seen: 0, CallTimeout: n.Timing.Call})
+	switch {
+	case err != nil:
+		return step.Word{}, err
+	case row.State.Terminal():
+		return wordOfRow(row), nil
+	case row.Send.Attempt != 1:
+		return n.askChain(ctx, row)
+	}
+	callCtx, cancel := context.WithTimeout(ctx, n.Timing.Call)
+	defer cancel()
+	err = n.Node.Publish(callCtx, row.RawTx, row.ID.String())
+	n.Log.Info("transaction broadcast", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "error", err)
+	if errors.Is(err, lndclient.ErrRefused) {
+		return notPaid(row, payment.ReasonPublishRejected), nil
+	}
+	return n.broadcast(ctx, row, err)
+}
+
+// broadcast notes that the transaction is, or may be, on its way.
+func (n *NodeSteps) broadcast(ctx context.Context, row ledger.Payment, err error) (step.Word, error) {
+	if recordErr := n.Ledger.RecordPending(ctx, row.ID, 0); recordErr != nil {
+		return step.Word{}, recordErr
+	}
+	word := step.Word{Status: step.InFlight, TxID: row.TxID, Note: fmt.Sprintf("waits for %d confirmations", n.Depth)}
+	if err != nil {
+		word.Unknown, word.Note = true, "broadcast, no answer; will be broadcast again"
+	}
+	return word, nil
+}
+
+// AskOnchain looks for confirmations and broadcasts again what has none.
+func (n *NodeSteps) AskOnchain(ctx context.Context, req payment.Request) (step.Word, error) {
+	defer heartbeating(ctx)()
+	row, err := n.Ledger.Payment(ctx, req.ID)
+	if err != nil {
+		return step.Word{}, err
+	}
+	if row.State.Terminal() {
+		return wordOfRow(row), nil
+	}
+	return n.askChain(ctx, row)
+}
+
+// FollowOnchain is AskOnchain that answers only with a terminal word and is retried until then.
+func (n *NodeSteps) FollowOnchain(ctx context.Context, req payment.Request) (step.Word, error) {
+	return onlyTerminal(n.AskOnchain(ctx, req))
+}
+
+// AbandonOnchain asks once more. Signed bytes that left the node can be mined later, so only a confirmed conflict ends
+// the payment; the answer says so.
+func (n *NodeSteps) AbandonOnchain(ctx context.Context, req payment.Request) (step.Word, error) {
+	word, err := n.AskOnchain(ctx, req)
+	if err == nil && !word.Terminal() {
+		word.Note = "The signed transaction " + word.TxID + " has left the node and may still be mined."
+	}
+	return word, err
+}
+
+func (n *NodeSteps) askChain(ctx context.Context, row ledger.Payment) (step.Word, error) {
+	tx, err := n.Node.LookupTransaction(ctx, row.TxID)
+	switch {
+	case err == nil && tx.Confirmations >= n.Depth:
+		return step.Word{Status: step.Paid, Fee: row.SignedFee, TxID: row.TxID, Attempt: row.Send.Attempt}, nil
+	case err == nil && tx.Confirmations > 0:
+		return step.Word{Status: step.InFlight, TxID: row.TxID, Note: fmt.Sprintf("%d of %d confirmations", tx.Confirmations, n.Depth)}, nil
+	case err != nil && !errors.Is(err, lndclient.ErrNotFound):
+		return n.silent(row, err), nil
+	}
+	err = n.Node.Publish(ctx, row.RawTx, row.ID.String())
+	if errors.Is(err, lndclient.ErrRefused) {
+		return n.conflict(ctx, row)
+	}
+	return n.broadcast(ctx, row, err)
+}
+
+// conflict looks for a confirmed transaction that spends one of our inputs. Only that makes ours impossible.
+func (n *NodeSteps) conflict(ctx context.Context, row ledger.Payment) (step.Word, error) {
+	inputs, err := lndclient.InputsOf(row.RawTx)
+	if err != nil {
+		return step.Word{}, err
+	}
+	others, err := n.Node.ListTransactions(ctx, 0)
+	if err != nil {
+		return n.silent(row, err), nil
+	}
+	for _, other := range others {
+		if other.TxID != row.TxID && other.Confirmations >= n.Depth && spendsAny(other, inputs) {
+			n.Log.Warn("transaction is dead", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "conflict", other.TxID)
+			return notPaid(row, payment.ReasonConflict), nil
+		}
+	}
+	return step.Word{Status: step.InFlight, Unknown: true, TxID: row.TxID,
+		Note: "the mempool refuses the transaction, and no confirmed transaction conflicts with it"}, nil
+}
+
+func spendsAny(tx lndclient.Transaction, inputs []lndclient.TxInput) bool {
+	for _, spent := range tx.Inputs {
+		for _, ours := range inputs {
+			if spent.TxID == ours.TxID && spent.Vout == ours.Vout {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ReleaseInputs frees what a payment that will not be broadcast had leased.
+func (n *NodeSteps) ReleaseInputs(ctx context.Context, id payment.ID) error {
+	defer heartbeating(ctx)()
+	return n.Node.ReleaseLeases(ctx, lockID(id))
+}

@@ -1,0 +1,178 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/lndclient"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// retention is how long a spend stays in the table after the longest window has forgotten it.
+const retention = 400 * 24 * time.Hour
+
+// Resume starts the workflow of a payment again if it has none.
+type Resume func(ctx context.Context, row ledger.Payment) (restarted bool, err error)
+
+// UpkeepSteps are the chores of the whole house.
+type UpkeepSteps struct {
+	Ledger *ledger.Ledger
+	Resume Resume
+	// OrphanAfter is how old a payment that is not terminal must be before its workflow is looked for.
+	OrphanAfter time.Duration
+	Log         *slog.Logger
+}
+
+// RepairOrphans looks for payments that are not terminal and have no open workflow, and starts it again.
+func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) {
+	defer heartbeating(ctx)()
+	rows, err := u.Ledger.UnresolvedOlderThan(ctx, u.OrphanAfter)
+	if err != nil {
+		return step.Repaired{}, err
+	}
+	repaired := step.Repaired{Looked: len(rows)}
+	for _, row := range rows {
+		restarted, err := u.Resume(ctx, row)
+		if err != nil {
+			return repaired, err
+		}
+		if restarted {
+			repaired.Restarted = append(repaired.Restarted, row.ID)
+		}
+	}
+	return repaired, nil
+}
+
+// KeepLedger advances the sums of idle budgets, retires old spends and rolls the system accounts up.
+func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
+	defer heartbeating(ctx)()
+	const batch = 1000
+	if _, err := u.Ledger.AdvanceBudgets(ctx, batch); err != nil {
+		return err
+	}
+	if _, err := u.Ledger.RetireSpends(ctx, retention); err != nil {
+		return err
+	}
+	return u.Ledger.SnapshotSystemAccounts(ctx)
+}
+
+// compareWindow is how far back resolved payments are compared with LND.
+const compareWindow = 48 * time.Hour
+
+// CompareNode compares the ledger with one node: every payment in flight or lately resolved, every lately paid invoice,
+// and what the node holds against what the ledger owes.
+func (n *NodeSteps) CompareNode(ctx context.Context) (step.Comparison, error) {
+	defer heartbeating(ctx)()
+	payments, err := n.comparePayments(ctx)
+	if err != nil {
+		return step.Comparison{}, err
+	}
+	total, err := n.compareTotal(ctx)
+	if err != nil {
+		return step.Comparison{}, err
+	}
+	out := step.Comparison{Checks: []step.Check{payments, total}}
+	for _, check := range out.Checks {
+		if !check.OK {
+			n.Log.Error("the ledger and the node differ", "node", n.Name, "check", check.Name, "detail", check.Detail)
+		}
+	}
+	return out, nil
+}
+
+func (n *NodeSteps) comparePayments(ctx context.Context) (step.Check, error) {
+	check := step.Check{Name: "payments against " + n.Name, OK: true}
+	const most = 10_000
+	rows, err := n.Ledger.PaymentsResolvedSince(ctx, n.Name, n.Now().Add(-compareWindow), most)
+	if err != nil {
+		return check, err
+	}
+	for _, row := range rows {
+		difference, err := n.compare(ctx, row)
+		if err != nil {
+			return check, err
+		}
+		if difference != "" {
+			check.OK = false
+			check.Detail += fmt.Sprintf("%s: %s; ", row.ID, difference)
+		}
+	}
+	check.Detail += fmt.Sprintf("%d payments compared one by one", len(rows))
+	return check, nil
+}
+
+// compare says how one resolved payment differs from what the node says, "" if it does not.
+func (n *NodeSteps) compare(ctx context.Context, row ledger.Payment) (string, error) {
+	switch row.Kind {
+	case payment.Lightning:
+		return n.compareLightning(ctx, row)
+	case payment.Onchain:
+		return n.compareOnchain(ctx, row)
+	default:
+		return "", nil
+	}
+}
+
+func (n *NodeSteps) compareLightning(ctx context.Context, row ledger.Payment) (string, error) {
+	known, err := n.Node.LookupPayment(ctx, row.PaymentHash)
+	found := err == nil
+	if err != nil && !errors.Is(err, lndclient.ErrNotFound) {
+		return "", err
+	}
+	ours := found && row.Send.Attempt > 0 && known.Index > row.Send.Baseline
+	switch {
+	case row.State == payment.Settled && (!ours || known.Status != lndclient.Succeeded):
+		return "settled here, not paid there", nil
+	case row.State == payment.Settled && known.Amount+known.Fee != row.Amount+row.Fee:
+		return fmt.Sprintf("settled at %v here, %v there", row.Amount+row.Fee, known.Amount+known.Fee), nil
+	case row.State != payment.Settled && ours && known.Status != lndclient.Failed && !n.paidByLater(ctx, row, known):
+		return "given back here, " + string(known.Status) + " there", nil
+	}
+	return "", nil
+}
+
+// paidByLater reports whether LND's payment belongs to a later payment of ours with the same hash.
+func (n *NodeSteps) paidByLater(ctx context.Context, row ledger.Payment, known lndclient.Payment) bool {
+	later, err := n.Ledger.PaymentByHash(ctx, row.PaymentHash)
+	return err == nil && later.ID != row.ID && later.Send.Attempt > 0 && known.Index > later.Send.Baseline
+}
+
+func (n *NodeSteps) compareOnchain(ctx context.Context, row ledger.Payment) (string, error) {
+	if row.TxID == "" {
+		return "", nil
+	}
+	tx, err := n.Node.LookupTransaction(ctx, row.TxID)
+	found := err == nil
+	if err != nil && !errors.Is(err, lndclient.ErrNotFound) {
+		return "", err
+	}
+	switch {
+	case row.State == payment.Settled && (!found || tx.Confirmations < 1):
+		return "settled here, not confirmed there", nil
+	case row.State != payment.Settled && found && tx.Confirmations > 0:
+		return "given back here, confirmed there", nil
+	}
+	return "", nil
+}
+
+// compareTotal proves that the node can pay what the ledger owes. What it holds beyond that is the operator's own capital.
+func (n *NodeSteps) compareTotal(ctx context.Context) (step.Check, error) {
+	check := step.Check{Name: "funds of " + n.Name + " cover what the ledger owes"}
+	booked, err := n.Ledger.NodeBalance(ctx, n.Name)
+	if err != nil {
+		return check, err
+	}
+	held, err := n.Node.Balance(ctx)
+	if err != nil {
+		return check, err
+	}
+	holds := (held.OnchainConfirmed + held.OnchainUnconfirmed).MustMsat() + held.ChannelLocal + held.ChannelPending + held.HTLCsOut
+	check.OK = holds >= booked
+	check.Detail = fmt.Sprintf("the node holds %v, the ledger books %v on it; the operator's own: %v", holds, booked, holds-booked)
+	return check, nil
+}

@@ -1,0 +1,59 @@
+package worker
+
+import (
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/holdfast-pay/holdfast/activities"
+	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/workflows"
+)
+
+// registerPayments joins the sagas and their transactions to the payments queue.
+func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
+	registerWorkflow(w, "Lightning", workflows.Lightning)
+	registerWorkflow(w, "Onchain", workflows.Onchain)
+	registerWorkflow(w, "Intraledger", workflows.Intraledger)
+	registerWorkflow(w, "CreateInvoice", workflows.CreateInvoice)
+	registerWorkflow(w, "CreateAddress", workflows.CreateAddress)
+	registerActivity(w, step.Reserve, l.Reserve)
+	registerActivity(w, step.Transfer, l.Transfer)
+	registerActivity(w, step.Settle, l.Settle)
+	registerActivity(w, step.Void, l.Void)
+}
+
+// registerWatchers joins what keeps the house to the watchers queue.
+func registerWatchers(w worker.Registry, u *activities.UpkeepSteps) {
+	registerWorkflow(w, "WatchNode", workflows.WatchNode)
+	registerWorkflow(w, "Reconcile", workflows.Reconcile)
+	registerActivity(w, step.RepairOrphans, u.RepairOrphans)
+	registerActivity(w, step.KeepLedger, u.KeepLedger)
+}
+
+// registerNode joins the steps that need one LND node to that node's queue.
+func registerNode(w worker.ActivityRegistry, n *activities.NodeSteps, watch *activities.WatchSteps) {
+	registerActivity(w, step.SendLightning, n.SendLightning)
+	registerActivity(w, step.FollowLightning, n.FollowLightning)
+	registerActivity(w, step.AbandonLightning, n.AbandonLightning)
+	registerActivity(w, step.CloseInvoice, n.CloseInvoice)
+	registerActivity(w, step.EstimateOnchain, n.EstimateOnchain)
+	registerActivity(w, step.SignOnchain, n.SignOnchain)
+	registerActivity(w, step.PublishOnchain, n.PublishOnchain)
+	registerActivity(w, step.AskOnchain, n.AskOnchain)
+	registerActivity(w, step.FollowOnchain, n.FollowOnchain)
+	registerActivity(w, step.AbandonOnchain, n.AbandonOnchain)
+	registerActivity(w, step.ReleaseInputs, n.ReleaseInputs)
+	registerActivity(w, step.AddInvoice, n.AddInvoice)
+	registerActivity(w, step.AddAddress, n.AddAddress)
+	registerActivity(w, step.WatchNode, watch.WatchNode)
+	registerActivity(w, step.CompareNode, n.CompareNode)
+}
+
+func registerWorkflow(w worker.WorkflowRegistry, name string, fn any) {
+	w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
+}
+
+func registerActivity(w worker.ActivityRegistry, name string, fn any) {
+	w.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+}

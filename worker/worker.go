@@ -1,0 +1,149 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/holdfast-pay/holdfast/activities"
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/lndclient"
+	"github.com/holdfast-pay/holdfast/starter"
+	"github.com/holdfast-pay/holdfast/workflows"
+)
+
+// Config is what a worker process serves.
+type Config struct {
+	Temporal client.Client
+	Ledger   *ledger.Ledger
+	Starter  *starter.Starter
+	// Nodes whose credentials this process holds, by name. A process may hold none and serve only the sagas.
+	Nodes   map[string]lndclient.Node
+	Network string
+	// Depth is how many confirmations make a transaction final. Zero: 1 on regtest, 3 elsewhere.
+	Depth int32
+	// Timing of calls to LND. Zero: activities.DefaultTiming.
+	Timing activities.Timing
+	// Reconcile is how often the ledger is compared with the nodes. Zero: a minute.
+	Reconcile time.Duration
+	Log       *slog.Logger
+}
+
+func (c Config) complete() Config {
+	if c.Depth == 0 {
+		c.Depth = 3
+		if c.Network == "regtest" {
+			c.Depth = 1
+		}
+	}
+	if c.Timing == (activities.Timing{}) {
+		c.Timing = activities.DefaultTiming()
+	}
+	if c.Reconcile == 0 {
+		c.Reconcile = time.Minute
+	}
+	return c
+}
+
+// Run serves until ctx ends, then stops gracefully. It waits for Temporal if it is away at the start; fatal errors of a
+// running worker, such as a namespace that is gone, end it with an error.
+func Run(ctx context.Context, cfg Config) error {
+	cfg = cfg.complete()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	var started []worker.Worker
+	defer func() { stopAll(started) }()
+	for _, w := range cfg.workers(stop) {
+		if err := untilStarted(ctx, cfg.Log, w.Start); err != nil {
+			return err
+		}
+		started = append(started, w)
+	}
+	if err := cfg.ensureUpkeep(ctx); err != nil {
+		return err
+	}
+	cfg.Log.Info("worker serves", "nodes", len(cfg.Nodes), "network", cfg.Network, "confirmations", cfg.Depth)
+	<-ctx.Done()
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return cause
+	}
+	return nil
+}
+
+// workers builds one Temporal worker per queue that this process serves.
+func (c Config) workers(fatal context.CancelCauseFunc) []worker.Worker {
+	options := worker.Options{
+		DisableRegistrationAliasing: true,
+		WorkerStopTimeout:           30 * time.Second,
+		WorkflowPanicPolicy:         worker.BlockWorkflow,
+		OnFatalError:                func(err error) { fatal(fmt.Errorf("worker: %w", err)) },
+	}
+	payments := worker.New(c.Temporal, workflows.PaymentsQueue, options)
+	registerPayments(payments, &activities.LedgerSteps{Ledger: c.Ledger})
+
+	watchers := worker.New(c.Temporal, workflows.WatchersQueue, options)
+	registerWatchers(watchers, &activities.UpkeepSteps{
+		Ledger: c.Ledger, Resume: c.Starter.Resume, OrphanAfter: time.Minute, Log: c.Log,
+	})
+
+	all := []worker.Worker{payments, watchers}
+	for name, node := range c.Nodes {
+		nodeOptions := options
+		nodeOptions.MaxConcurrentActivityExecutionSize = 200
+		nodeOptions.DisableWorkflowWorker = true
+		w := worker.New(c.Temporal, workflows.NodeQueue(name), nodeOptions)
+		registerNode(w, c.nodeSteps(name, node), &activities.WatchSteps{
+			Ledger: c.Ledger, Node: node, Name: name, Depth: c.Depth, Hint: c.Starter.Hint, Log: c.Log, Shift: 24 * time.Hour,
+		})
+		all = append(all, w)
+	}
+	return all
+}
+
+func (c Config) nodeSteps(name string, node lndclient.Node) *activities.NodeSteps {
+	return &activities.NodeSteps{
+		Ledger: c.Ledger, Node: node, Name: name, Network: c.Network, Timing: c.Timing, Depth: c.Depth, Now: time.Now, Log: c.Log,
+	}
+}
+
+// ensureUpkeep starts what must run once in the fleet: a watcher per node and the reconcile schedule.
+func (c Config) ensureUpkeep(ctx context.Context) error {
+	for name := range c.Nodes {
+		if err := untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureWatcher(ctx, name) }); err != nil {
+			return err
+		}
+	}
+	return untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureReconcile(ctx, c.Reconcile) })
+}
+
+// untilStarted retries while Temporal is away.
+func untilStarted(ctx context.Context, log *slog.Logger, start func() error) error {
+	const pause = 2 * time.Second
+	for {
+		err := start()
+		if err == nil {
+			return nil
+		}
+		log.Warn("waiting for Temporal", "error", err)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// stopAll stops the workers side by side: each may wait for its activities.
+func stopAll(workers []worker.Worker) {
+	var stopping sync.WaitGroup
+	for _, w := range workers {
+		stopping.Go(w.Stop)
+	}
+	stopping.Wait()
+}
