@@ -1,0 +1,55 @@
+# Every target that a person needs has a "##" text: run `make` to see them.
+.DEFAULT_GOAL := help
+.PHONY: help dev demo test check static generate drift format lint vet workflowcheck architecture race bench clean
+
+GO       ?= go
+HOLDFAST := $(GO) run ./cmd/holdfast
+TOOL      = $(GO) tool -modfile=tools/$(1)/go.mod
+# What the race detector watches: everything but the end-to-end tests, whose worker is a process of its own.
+RACED     = $(shell $(GO) list ./... | grep -v -e /e2e -e /bench)
+
+help: ## print this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+dev: ## bring up Bitcoin, Lightning, Temporal, Postgres and a worker on this machine; run the demo; stay until Ctrl-C
+	$(HOLDFAST) dev
+
+demo: ## run the demo on the running network, or on one of its own, and exit
+	$(HOLDFAST) demo
+
+test: ## run all tests, real nodes included
+	$(GO) test -timeout 25m ./...
+
+check: static race ## what CI checks: generated code, format, lint, vet, determinism, architecture, all tests with the race detector
+
+static: drift format lint vet workflowcheck architecture
+
+generate: ## write the generated code again
+	$(GO) generate ./...
+
+drift: generate
+	@git diff --exit-code --stat -- '*/internal/db' '*.pb.go' ARCHITECTURE.md || { echo "generated code is stale: commit what 'make generate' wrote"; exit 1; }
+
+format:
+	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v /internal/db/)); test -z "$$out" || { echo "gofmt -w these files:"; echo "$$out"; exit 1; }
+
+lint:
+	$(call TOOL,lint) golangci-lint run
+
+vet:
+	$(GO) vet ./...
+
+workflowcheck:
+	$(call TOOL,workflowcheck) workflowcheck ./workflows/...
+
+architecture:
+	$(GO) test -count=1 -run 'TestArchitecture' .
+
+race:
+	$(GO) test -race -timeout 25m $(RACED)
+
+bench: ## measure, side by side, and write bench/results/
+	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 30m ./bench/...
+
+clean: ## stop what a killed network left behind and remove its state
+	$(HOLDFAST) devnet clean
