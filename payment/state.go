@@ -2,6 +2,8 @@ package payment
 
 import "slices"
 
+//go:generate go run ./statediagram ../ARCHITECTURE.md
+
 // State is where a payment stands.
 type State string
 
