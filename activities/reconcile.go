@@ -64,10 +64,21 @@ func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
 // compareWindow is how far back resolved payments are compared with LND.
 const compareWindow = 48 * time.Hour
 
-// CompareNode compares the ledger with one node: every payment in flight or lately resolved, every lately paid invoice,
-// and what the node holds against what the ledger owes.
+// CompareNode is Compare as an activity; a difference is logged as an error.
 func (n *NodeSteps) CompareNode(ctx context.Context) (step.Comparison, error) {
 	defer heartbeating(ctx)()
+	out, err := n.Compare(ctx)
+	for _, check := range out.Checks {
+		if !check.OK {
+			n.Log.Error("the ledger and the node differ", "node", n.Name, "check", check.Name, "detail", check.Detail)
+		}
+	}
+	return out, err
+}
+
+// Compare compares the ledger with one node: every lately resolved payment, every lately paid invoice, and what the node
+// holds against what the ledger books on it.
+func (n *NodeSteps) Compare(ctx context.Context) (step.Comparison, error) {
 	payments, err := n.comparePayments(ctx)
 	if err != nil {
 		return step.Comparison{}, err
@@ -76,13 +87,11 @@ func (n *NodeSteps) CompareNode(ctx context.Context) (step.Comparison, error) {
 	if err != nil {
 		return step.Comparison{}, err
 	}
-	out := step.Comparison{Checks: []step.Check{payments, total}}
-	for _, check := range out.Checks {
-		if !check.OK {
-			n.Log.Error("the ledger and the node differ", "node", n.Name, "check", check.Name, "detail", check.Detail)
-		}
+	receives, err := n.compareReceives(ctx)
+	if err != nil {
+		return step.Comparison{}, err
 	}
-	return out, nil
+	return step.Comparison{Checks: []step.Check{payments, receives, total}}, nil
 }
 
 func (n *NodeSteps) comparePayments(ctx context.Context) (step.Check, error) {
@@ -158,6 +167,41 @@ func (n *NodeSteps) compareOnchain(ctx context.Context, row ledger.Payment) (str
 		return "given back here, confirmed there", nil
 	}
 	return "", nil
+}
+
+// compareReceives proves that every lately credited invoice was paid at the node, with the same amount.
+func (n *NodeSteps) compareReceives(ctx context.Context) (step.Check, error) {
+	check := step.Check{Name: "receives against " + n.Name, OK: true}
+	invoices, err := n.Ledger.InvoicesPaidSince(ctx, n.Name, n.Now().Add(-compareWindow))
+	if err != nil {
+		return check, err
+	}
+	for _, ours := range invoices {
+		theirs, err := n.Node.LookupInvoice(ctx, ours.Hash)
+		if err != nil && !errors.Is(err, lndclient.ErrNotFound) {
+			return check, err
+		}
+		inside, err := n.paidInside(ctx, ours.Hash)
+		if err != nil {
+			return check, err
+		}
+		outside := theirs.State == lndclient.InvoiceSettled && theirs.Received == ours.Received
+		if inside == outside {
+			check.OK = false
+			check.Detail += fmt.Sprintf("%s: credited %v, the node says %s %v; ", ours.Hash, ours.Received, theirs.State, theirs.Received)
+		}
+	}
+	check.Detail += fmt.Sprintf("%d paid invoices compared one by one", len(invoices))
+	return check, nil
+}
+
+// paidInside reports whether an invoice of ours was paid by another wallet of the ledger.
+func (n *NodeSteps) paidInside(ctx context.Context, hash payment.Hash) (bool, error) {
+	row, err := n.Ledger.PaymentByHash(ctx, hash)
+	if payment.IsReason(err, payment.ReasonPaymentNotFound) {
+		return false, nil
+	}
+	return err == nil && row.Kind == payment.Intraledger && row.State == payment.Settled, err
 }
 
 // compareTotal proves that the node can pay what the ledger owes. What it holds beyond that is the operator's own capital.
