@@ -103,9 +103,19 @@ func (n *Node) announcePayment(p *outgoing) { n.announce(paymentStream, p.record
 
 func (n *Node) announceInvoice(i *incoming) { n.announce(invoiceStream, i.record) }
 
-// WatchPayments delivers each change from now on.
+// WatchPayments delivers what is in flight, then each change from now on.
 func (n *Node) WatchPayments(ctx context.Context, ready func(), seen func(lndclient.Payment) error) error {
-	return watch(ctx, n, WatchPayments, paymentStream, nil, ready, seen)
+	inFlight := func() []lndclient.Payment {
+		var list []lndclient.Payment
+		for _, p := range n.payments {
+			if !p.record.Terminal() {
+				list = append(list, p.record)
+			}
+		}
+		slices.SortFunc(list, func(a, b lndclient.Payment) int { return cmp.Compare(a.Index, b.Index) })
+		return list
+	}
+	return watch(ctx, n, WatchPayments, paymentStream, inFlight, ready, seen)
 }
 
 // WatchInvoices delivers settled invoices after the index, old ones first.
