@@ -35,7 +35,7 @@ func TestSecretShape(t *testing.T) {
 	}
 }
 
-// Invariant 1: each character equally likely, within six standard deviations; bytes modulo 62 would miss by thirty.
+// Invariant 1: each character equally likely, within six standard deviations; bytes modulo 62 would miss by nine.
 func TestSecretIsUniform(t *testing.T) {
 	t.Parallel()
 	counts := map[rune]int{}
