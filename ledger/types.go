@@ -10,9 +10,12 @@ import (
 type Payment struct {
 	payment.Request // Amount and FeeReserve are what was held (a send-all has its amount filled in)
 
+	Body       [32]byte // Request.Fingerprint as it was asked
 	State      payment.State
 	Failure    *payment.Failure // set when refused or failed
 	Fee        payment.Msat     // actual fee, once settled
+	FeeOverage payment.Msat     // the part of Fee above the reserve: paid by the operator, not by the wallet
+	SignedFee  payment.Msat     // on-chain: miner fee of the signed transaction
 	Preimage   []byte           // 32 bytes, once LND has told it
 	TxID       string           // of the latest signed transaction; big-endian hex as shown by explorers
 	RawTx      []byte           // the signed transaction as stored before the first broadcast
@@ -35,6 +38,22 @@ type Send struct {
 	FirstAt  time.Time // when attempt 1 was fenced
 	Deadline time.Time // when the latest attempt's outside call can no longer reach LND
 	Baseline uint64    // LND's payment_index for the hash before attempt 1; 0 if LND did not know the hash
+}
+
+// Fence asks for the right to send once. It is granted only if Seen is still the row's attempt, so that of two callers
+// with the same knowledge one sends.
+type Fence struct {
+	Seen        int           // Send.Attempt as the caller read it
+	Baseline    uint64        // stored with attempt 1, ignored later
+	CallTimeout time.Duration // the outside call ends within this time from now
+}
+
+// Signed is a transaction that is stored before its first broadcast. For a send-all, Amount and Fee divide what is held.
+type Signed struct {
+	TxID   string // big-endian hex
+	Raw    []byte
+	Amount payment.Msat // what the receiver gets
+	Fee    payment.Msat // miner fee
 }
 
 // Event is one line of a payment's timeline, append-only.
@@ -141,4 +160,29 @@ type CheckResult struct {
 	Name   string // the rule, for example "zero sum"
 	OK     bool
 	Detail string // what was compared and, when not OK, the first offenders
+}
+
+// Cursor is a place in a listing that is sorted newest first: the last row that was seen.
+type Cursor struct {
+	CreatedAt time.Time
+	ID        payment.ID
+}
+
+// Filter chooses payments; zero values choose all. Limit 0 means 100, which is also the most.
+type Filter struct {
+	AccountID payment.AccountID
+	WalletID  payment.WalletID
+	KeyID     payment.KeyID
+	Kind      payment.Kind
+	States    []payment.State
+	Before    *Cursor // only payments older than this row
+	Limit     int
+}
+
+// MigrationStatus is one migration of the schema.
+type MigrationStatus struct {
+	Version   int64
+	Name      string
+	Applied   bool
+	AppliedAt time.Time
 }

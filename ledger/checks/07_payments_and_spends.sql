@@ -1,0 +1,12 @@
+-- payments and spends: each payment with a key is charged its actual cost in whole sat, and what failed is given back
+SELECT 'payment ' || p.id || ' (' || p.state || ')' AS item,
+       CASE p.state
+       WHEN 'failed' THEN s.counted = 0 AND s.state = 'released'
+       WHEN 'settled' THEN s.state = 'settled' AND s.counted = sat_ceil(p.amount + p.fee - p.fee_overage)
+       ELSE s.state = 'reserved' AND s.counted = s.reserved AND s.reserved = sat_ceil(p.amount + p.fee_reserve)
+       END IS TRUE AS ok
+  FROM payments p LEFT JOIN spends s ON s.key_id = p.key_id AND s.at = p.spent_at AND s.payment_id = p.id
+ WHERE p.spent_at IS NOT NULL AND (s.key_id IS NOT NULL OR p.spent_at > clock_timestamp() - interval '8784 hours') -- older ones may be forgotten
+UNION ALL
+SELECT 'spend of payment ' || s.payment_id || ' in flight without one', false FROM spends s
+ WHERE s.state = 'reserved' AND NOT EXISTS (SELECT FROM payments p WHERE p.id = s.payment_id AND p.spent_at = s.at AND p.state IN ('reserved', 'dispatched', 'pending'))

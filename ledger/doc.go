@@ -1,0 +1,26 @@
+// Package ledger is the only door to money: accounts, wallets, transfers, holds, API-key budgets, payment records and
+// receives, in Postgres.
+//
+// It owns the schema (migrations/), its functions and every statement against it. It must not call LND or Temporal,
+// and keeps nothing in memory: any number of processes may use one database.
+//
+// The steps that move money are SQL functions (migrations/00005_reserve.sql, 00006_resolve.sql): one round trip, one
+// short transaction. The connection acts as the role holdfast_app, which may call them and read, and may not write a
+// transfer, an event, a spend or a balance by itself. Locks are always taken in this order: payment row, invoice of
+// ours, budget row, wallets by id, then new rows.
+//
+// Invariants; the numbers of the rules are those of ARCHITECTURE.md:
+//
+//  1. Rule 1: a payment row exists only together with its hold (or transfer) and its spend.
+//  2. Rule 4: a hold is posted or voided at most once (index transfers_resolve_once).
+//  3. Rule 5: credits posted - debits posted - debits pending of a wallet is never negative (check on its row), and
+//     its columns change only with a transfer (trigger transfer_apply).
+//  4. Rule 6: a key's running sums, its spends and the payments change in one transaction. A spend at t counts in
+//     window w while now < t + w, with times that strictly increase per key and are taken after the lock.
+//  5. Rule 7: at most one payment per payment hash is neither refused nor failed (index payments_one_per_hash).
+//  6. Rule 8: one payment per account and idempotency key; another fingerprint is an error.
+//  7. Rule 9: an on-chain payment is not dispatched before its signed transaction is stored, which then never changes.
+//  8. Rule 10: a receive is credited once (index transfers_credit_once), with its cursor.
+//  9. Rule 12: transfers, events, spends and payments cannot be rewritten or deleted, by nobody.
+//  10. A payment moves only as payment.Moves allows (table payment_moves); what is final never changes.
+package ledger

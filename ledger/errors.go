@@ -1,0 +1,71 @@
+package ledger
+
+import (
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// SQLSTATEs that our functions raise.
+const (
+	stateNoPayment     = "HF001"
+	stateContradiction = "HF002" // what is asked contradicts what is recorded
+	stateOtherBody     = "HF003" // same id or idempotency key, other fingerprint
+)
+
+func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
+
+func unavailable(err error) *payment.Error {
+	return payment.Errorf(payment.ReasonUnavailable, "The ledger is not reachable, nothing was changed; try again.").Because(err)
+}
+
+func badURL(err error) *payment.Error {
+	return payment.Errorf(payment.ReasonInvalidInput, "The database URL cannot be read: use postgres://user:password@host:port/database.").Because(err)
+}
+
+// coded turns what pgx answers into a *payment.Error; driver text only ever becomes its cause.
+func coded(err error) error {
+	if err == nil {
+		return nil
+	}
+	if already, ok := errors.AsType[*payment.Error](err); ok {
+		return already
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return unavailable(err) // no answer of the server: connection, pool or context
+	}
+	switch pg.Code {
+	case stateNoPayment:
+		return noPayment().Because(err)
+	case stateContradiction:
+		return payment.Errorf(payment.ReasonInternal, "The payment's record contradicts this step; an operator must look at it.").Because(err)
+	case stateOtherBody:
+		return payment.Errorf(payment.ReasonIdempotencyConflict,
+			"This idempotency key was used for another request. Use a new key for a new payment.").Because(err)
+	case "42P01", "42883", "22023", "42501", "28000": // no table, no function, no role, no right: not migrated
+		return payment.Errorf(payment.ReasonUnavailable, "The ledger's database is not set up: run `holdfast migrate up`.").Because(err)
+	case "55P03", "57014", "40P01", "40001": // lock or statement timeout, deadlock, serialization: all rolled back
+		return unavailable(err)
+	}
+	switch pg.Code[:2] {
+	case "08", "53", "57": // connection, resources, operator intervention
+		return unavailable(err)
+	}
+	return payment.Errorf(payment.ReasonInternal, "The ledger could not do this, nothing was changed. Report it with the time.").Because(err)
+}
+
+func noPayment() *payment.Error {
+	return payment.Errorf(payment.ReasonPaymentNotFound, "There is no such payment. Check its id.")
+}
+
+// found answers missing when there is no row.
+func found(err error, missing *payment.Error) error {
+	if isNoRows(err) {
+		return missing
+	}
+	return coded(err)
+}

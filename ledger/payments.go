@@ -1,0 +1,190 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/holdfast-pay/holdfast/ledger/internal/db"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// Reserve is rule 1: in one transaction it stores the payment, checks every budget window, holds amount and fee reserve
+// on the wallet and records the spend. A refusal is a Payment in state Refused and no error; it is stored, so that asking
+// again gets the same answer. A known id, or a known idempotency key with the same body, answers the payment as it is now.
+//
+// The wallet is debited in msat; the budget is charged whole sat, rounded up. With SendAll the amount becomes what is
+// available less the fee reserve, in whole sat.
+//
+// Errors: ReasonIdempotencyConflict, ReasonInvalidInput (no id, account or kind), ReasonUnavailable.
+func (l *Ledger) Reserve(ctx context.Context, req payment.Request) (Payment, error) {
+	request, err := encode(req)
+	if err != nil {
+		return Payment{}, err
+	}
+	row, err := l.q.Reserve(ctx, db.ReserveParams{Request: request, Given: l.given()})
+	return paymentOf(row), coded(err)
+}
+
+// Transfer pays another wallet of this ledger: Reserve and Settle in one transaction, refused as Reserve refuses.
+func (l *Ledger) Transfer(ctx context.Context, req payment.Request) (Payment, error) {
+	if req.Kind != payment.Intraledger {
+		return Payment{}, payment.Errorf(payment.ReasonInvalidInput, "Only a payment inside the ledger can be transferred, not %q.", req.Kind)
+	}
+	request, err := encode(req)
+	if err != nil {
+		return Payment{}, err
+	}
+	row, err := l.q.Transfer(ctx, db.TransferParams{Request: request, Given: l.given()})
+	return paymentOf(row), coded(err)
+}
+
+// BeginSend is the fence, written before every attempt to send: reserved becomes dispatched, the attempt counts up, the
+// deadline is now + CallTimeout (never earlier than before). The baseline stays as the first attempt stored it. If the
+// row is terminal, or its attempt is no longer fence.Seen, it is answered unchanged: the caller did not get the fence.
+// An on-chain payment needs its signed transaction first (RecordSigned).
+func (l *Ledger) BeginSend(ctx context.Context, id payment.ID, fence Fence) (Payment, error) {
+	row, err := l.q.BeginSend(ctx, db.BeginSendParams{
+		ID: id, Seen: int32(fence.Seen), Baseline: int64(fence.Baseline), CallFor: fence.CallTimeout, Given: l.given(),
+	})
+	return paymentOf(row), coded(err)
+}
+
+// RecordPending notes that the payment is in flight, or unknown, and at which block height its last HTLC times out
+// (0: not known). Nothing happens to a terminal payment.
+func (l *Ledger) RecordPending(ctx context.Context, id payment.ID, expiry uint32) error {
+	_, err := l.q.RecordPending(ctx, db.RecordPendingParams{ID: id, Height: int64(expiry), Given: l.given()})
+	return coded(err)
+}
+
+// RecordPreimage stores the proof of payment. Errors: ReasonInternal if it is not the preimage of the payment's hash.
+func (l *Ledger) RecordPreimage(ctx context.Context, id payment.ID, preimage [32]byte) error {
+	_, err := l.q.RecordPreimage(ctx, db.RecordPreimageParams{ID: id, Preimage: preimage[:]})
+	return coded(err)
+}
+
+// RecordSigned stores the transaction before its first broadcast (rule 9). Storing the same again is no error; another
+// one replaces it as long as nothing has left. Errors: ReasonInternal once the payment is dispatched or over, or when the
+// transaction pays another amount than was held for.
+func (l *Ledger) RecordSigned(ctx context.Context, id payment.ID, tx Signed) error {
+	_, err := l.q.RecordSigned(ctx, db.RecordSignedParams{
+		ID: id, Txid: tx.TxID, Raw: tx.Raw, Amount: int64(tx.Amount), Fee: int64(tx.Fee), Given: l.given(),
+	})
+	return coded(err)
+}
+
+// Settle posts the hold at amount + fee (msat); the rest returns to the wallet and to the budget windows that still count
+// the spend. What a fee exceeds its reserve by is charged to the system account "fees". Settling again answers the row;
+// settling what was refused or has failed is ReasonInternal: a contradiction that must be loud.
+func (l *Ledger) Settle(ctx context.Context, id payment.ID, fee payment.Msat) (Payment, error) {
+	if fee < 0 || fee > payment.MaxSat.MustMsat() {
+		return Payment{}, payment.Errorf(payment.ReasonInternal, "A fee of %v cannot be.", fee)
+	}
+	row, err := l.q.Settle(ctx, db.SettleParams{ID: id, Fee: int64(fee), Given: l.given()})
+	return paymentOf(row), coded(err)
+}
+
+// Void gives hold and budget back and ends the payment as failed. If there is no such payment it leaves a refused one, so
+// that a late Reserve of it moves nothing. attempt is the fence that the evidence is about: a row with another one is
+// answered as it is; no row, but an attempt, is ReasonInternal. Voiding again answers the row; voiding what has settled is ReasonInternal.
+//
+// The caller answers for rule 2: failure must be terminal.
+func (l *Ledger) Void(ctx context.Context, req payment.Request, failure payment.Failure, attempt int) (Payment, error) {
+	request, err := encode(req)
+	if err != nil {
+		return Payment{}, err
+	}
+	why, err := json.Marshal(failure)
+	if err != nil {
+		return Payment{}, err
+	}
+	row, err := l.q.Void(ctx, db.VoidParams{Request: request, Failure: why, Attempt: int32(attempt), Given: l.given()})
+	return paymentOf(row), coded(err)
+}
+
+// Payment reads one. Errors: ReasonPaymentNotFound.
+func (l *Ledger) Payment(ctx context.Context, id payment.ID) (Payment, error) {
+	row, err := l.q.Payment(ctx, id)
+	return paymentOf(row), found(err, noPayment())
+}
+
+// PaymentByKey reads the payment of an idempotency key. Errors: ReasonPaymentNotFound.
+func (l *Ledger) PaymentByKey(ctx context.Context, account payment.AccountID, idempotencyKey string) (Payment, error) {
+	row, err := l.q.PaymentByKey(ctx, db.PaymentByKeyParams{AccountID: account, IdempotencyKey: idempotencyKey})
+	return paymentOf(row), found(err, noPayment())
+}
+
+const maxPage = 100
+
+// Payments lists newest first; the next page begins before the last row.
+func (l *Ledger) Payments(ctx context.Context, f Filter) ([]Payment, error) {
+	params := db.PaymentsParams{
+		AccountID: orNullID(f.AccountID), WalletID: orNullID(f.WalletID), KeyID: orNullID(f.KeyID),
+		Kind: orNull(string(f.Kind)), MaxRows: maxPage,
+	}
+	if f.Limit > 0 && f.Limit < maxPage {
+		params.MaxRows = int32(f.Limit)
+	}
+	for _, s := range f.States {
+		params.States = append(params.States, string(s))
+	}
+	if f.Before != nil {
+		params.BeforeAt, params.BeforeID = &f.Before.CreatedAt, orNullID(f.Before.ID)
+	}
+	rows, err := l.q.Payments(ctx, params)
+	return paymentsOf(rows), coded(err)
+}
+
+// Timeline lists a payment's events, oldest first.
+func (l *Ledger) Timeline(ctx context.Context, id payment.ID) ([]Event, error) {
+	rows, err := l.q.Timeline(ctx, id)
+	if err != nil {
+		return nil, coded(err)
+	}
+	events := make([]Event, len(rows))
+	for i, row := range rows {
+		events[i] = Event{At: row.At, State: payment.State(row.State), Name: row.Name}
+		if err := json.Unmarshal(row.Detail, &events[i].Detail); err != nil {
+			return nil, payment.Errorf(payment.ReasonInternal, "An event of this payment cannot be read.").Because(err)
+		}
+	}
+	return events, nil
+}
+
+// LivePayments lists what a node may still have to do with: reserved, dispatched and pending, oldest first.
+func (l *Ledger) LivePayments(ctx context.Context, node string) ([]Payment, error) {
+	rows, err := l.q.LivePayments(ctx, node)
+	return paymentsOf(rows), coded(err)
+}
+
+// UnresolvedOlderThan lists payments that are not over although they began that long ago, oldest first, at most 1000.
+func (l *Ledger) UnresolvedOlderThan(ctx context.Context, age time.Duration) ([]Payment, error) {
+	const most = 1000
+	rows, err := l.q.UnresolvedBefore(ctx, db.UnresolvedBeforeParams{Age: age, Given: l.given(), MaxRows: most})
+	return paymentsOf(rows), coded(err)
+}
+
+// PaymentsResolvedSince lists a node's payments that ended (settled, failed or refused) at or after a time, oldest first,
+// at most limit.
+func (l *Ledger) PaymentsResolvedSince(ctx context.Context, node string, since time.Time, limit int) ([]Payment, error) {
+	rows, err := l.q.PaymentsResolvedSince(ctx, db.PaymentsResolvedSinceParams{Node: node, Since: since, MaxRows: int32(limit)})
+	return paymentsOf(rows), coded(err)
+}
+
+// PaymentByHash reads the payment of a hash that is live or has paid, else the newest. Errors: ReasonPaymentNotFound.
+func (l *Ledger) PaymentByHash(ctx context.Context, hash payment.Hash) (Payment, error) {
+	row, err := l.q.PaymentByHash(ctx, hash[:])
+	return paymentOf(row), found(err, noPayment())
+}
+
+// LivePaymentByHash reads the payment of a hash that is reserved, dispatched or pending. Errors: ReasonPaymentNotFound.
+func (l *Ledger) LivePaymentByHash(ctx context.Context, hash payment.Hash) (Payment, error) {
+	row, err := l.q.LivePaymentByHash(ctx, hash[:])
+	return paymentOf(row), found(err, noPayment())
+}
+
+// LivePaymentByTxID reads the payment of a transaction that is reserved, dispatched or pending. Errors: ReasonPaymentNotFound.
+func (l *Ledger) LivePaymentByTxID(ctx context.Context, txid string) (Payment, error) {
+	row, err := l.q.LivePaymentByTxID(ctx, txid)
+	return paymentOf(row), found(err, noPayment())
+}

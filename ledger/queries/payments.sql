@@ -1,0 +1,66 @@
+-- Each of these is one function call: one round trip, one transaction.
+
+-- name: Reserve :one
+SELECT p.* FROM payment_reserve(sqlc.arg(request), sqlc.narg(given)) AS p;
+
+-- name: Transfer :one
+SELECT p.* FROM payment_transfer(sqlc.arg(request), sqlc.narg(given)) AS p;
+
+-- name: BeginSend :one
+SELECT p.* FROM payment_begin_send(sqlc.arg(id), sqlc.arg(seen), sqlc.arg(baseline), sqlc.arg(call_for), sqlc.narg(given)) AS p;
+
+-- name: RecordPending :one
+SELECT p.* FROM payment_record_pending(sqlc.arg(id), sqlc.arg(height), sqlc.narg(given)) AS p;
+
+-- name: RecordPreimage :one
+SELECT p.* FROM payment_record_preimage(sqlc.arg(id), sqlc.arg(preimage)) AS p;
+
+-- name: RecordSigned :one
+SELECT p.* FROM payment_record_signed(sqlc.arg(id), sqlc.arg(txid), sqlc.arg(raw), sqlc.arg(amount), sqlc.arg(fee), sqlc.narg(given)) AS p;
+
+-- name: Settle :one
+SELECT p.* FROM payment_settle(sqlc.arg(id), sqlc.arg(fee), sqlc.narg(given)) AS p;
+
+-- name: Void :one
+SELECT p.* FROM payment_void(sqlc.arg(request), sqlc.arg(failure), sqlc.arg(attempt), sqlc.narg(given)) AS p;
+
+-- name: Payment :one
+SELECT * FROM payments WHERE id = $1;
+
+-- name: PaymentByKey :one
+SELECT * FROM payments WHERE account_id = $1 AND idempotency_key = sqlc.arg(idempotency_key)::text;
+
+-- name: Payments :many
+SELECT * FROM payments
+ WHERE (sqlc.narg(account_id)::uuid IS NULL OR account_id = sqlc.narg(account_id))
+   AND (sqlc.narg(wallet_id)::uuid IS NULL OR wallet_id = sqlc.narg(wallet_id))
+   AND (sqlc.narg(key_id)::uuid IS NULL OR key_id = sqlc.narg(key_id))
+   AND (sqlc.narg(kind)::text IS NULL OR kind = sqlc.narg(kind))
+   AND (sqlc.narg(states)::text[] IS NULL OR state = ANY (sqlc.narg(states)::text[]))
+   AND (sqlc.narg(before_at)::timestamptz IS NULL OR (created_at, id) < (sqlc.narg(before_at), sqlc.narg(before_id)::uuid))
+ ORDER BY created_at DESC, id DESC LIMIT sqlc.arg(max_rows);
+
+-- name: Timeline :many
+SELECT at, state, name, detail FROM payment_events WHERE payment_id = $1 ORDER BY id;
+
+-- name: LivePayments :many
+SELECT * FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND kind <> 'intraledger' AND node = sqlc.arg(node)::text ORDER BY created_at, id;
+
+-- name: UnresolvedBefore :many
+SELECT * FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND created_at < coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()) - sqlc.arg(age)::interval
+ ORDER BY created_at, id LIMIT sqlc.arg(max_rows);
+
+-- name: PaymentByHash :one
+-- The one that is live or has paid, else the newest.
+SELECT * FROM payments WHERE payment_hash = $1 ORDER BY (state NOT IN ('refused', 'failed')) DESC, created_at DESC LIMIT 1;
+
+-- name: LivePaymentByHash :one
+SELECT * FROM payments WHERE payment_hash = $1 AND state IN ('reserved', 'dispatched', 'pending');
+
+-- name: LivePaymentByTxID :one
+SELECT * FROM payments WHERE txid = sqlc.arg(txid)::text AND state IN ('reserved', 'dispatched', 'pending');
+
+-- name: PaymentsResolvedSince :many
+SELECT * FROM payments
+ WHERE kind <> 'intraledger' AND node = sqlc.arg(node)::text AND resolved_at IS NOT NULL AND resolved_at >= sqlc.arg(since)::timestamptz
+ ORDER BY resolved_at, id LIMIT sqlc.arg(max_rows);

@@ -1,0 +1,47 @@
+-- name: AddInvoice :exec
+INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, state, created_at, expires_at)
+VALUES (sqlc.arg(hash), sqlc.arg(wallet_id), sqlc.arg(account_id), sqlc.arg(node), sqlc.arg(request), sqlc.arg(amount), sqlc.arg(memo), 'open',
+        coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()), sqlc.arg(expires_at))
+ON CONFLICT DO NOTHING;
+
+-- name: Invoice :one
+SELECT * FROM invoices WHERE hash = $1;
+
+-- name: Invoices :many
+SELECT * FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash LIMIT $2;
+
+-- name: CancelInvoice :execrows
+UPDATE invoices SET state = 'canceled' WHERE hash = $1 AND state = 'open';
+
+-- name: CreditInvoice :one
+SELECT invoice_credit(sqlc.arg(node), sqlc.arg(hash), sqlc.arg(received), sqlc.arg(settle_index), sqlc.narg(given));
+
+-- name: AddAddress :exec
+INSERT INTO addresses (address, wallet_id, account_id, node, created_at)
+VALUES (sqlc.arg(address), sqlc.arg(wallet_id), sqlc.arg(account_id), sqlc.arg(node), coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()))
+ON CONFLICT DO NOTHING;
+
+-- name: AddressOwner :one
+SELECT * FROM addresses WHERE address = $1;
+
+-- name: Addresses :many
+SELECT * FROM addresses WHERE wallet_id = $1 ORDER BY created_at DESC, address;
+
+-- name: RecordDeposit :one
+SELECT deposit_record(sqlc.arg(node), sqlc.arg(txid), sqlc.arg(vout), sqlc.arg(address), sqlc.arg(sat), sqlc.arg(height), sqlc.arg(credit), sqlc.narg(given));
+
+-- name: AdvanceBlocks :exec
+INSERT INTO cursors AS c (node, block_height) VALUES ($1, $2)
+ON CONFLICT (node) DO UPDATE SET block_height = greatest(c.block_height, excluded.block_height);
+
+-- name: Cursors :one
+SELECT * FROM cursors WHERE node = $1;
+
+-- name: PendingDeposits :many
+SELECT * FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL ORDER BY seen_at, txid, vout;
+
+-- name: CreditedInvoicesSince :many
+SELECT * FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= sqlc.arg(since)::timestamptz ORDER BY paid_at, hash;
+
+-- name: CreditedDepositsSince :many
+SELECT * FROM deposits WHERE node = $1 AND credited_at >= sqlc.arg(since)::timestamptz ORDER BY credited_at, txid, vout;

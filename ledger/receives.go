@@ -1,0 +1,158 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast-pay/holdfast/ledger/internal/db"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+func noInvoice() *payment.Error {
+	return payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice of ours with this payment hash.")
+}
+
+func noAddress() *payment.Error {
+	return payment.Errorf(payment.ReasonPaymentNotFound, "This is no address of ours.")
+}
+
+// AddInvoice records an open invoice, before anybody sees it. A known hash stays as it is.
+func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
+	return coded(l.q.AddInvoice(ctx, db.AddInvoiceParams{
+		Hash: inv.Hash[:], WalletID: inv.WalletID, AccountID: inv.AccountID, Node: inv.Node, Request: inv.Request,
+		Amount: int64(inv.Amount), Memo: inv.Memo, Given: l.given(), ExpiresAt: inv.ExpiresAt,
+	}))
+}
+
+// Invoice reads one of ours. Errors: ReasonPaymentNotFound.
+func (l *Ledger) Invoice(ctx context.Context, hash payment.Hash) (Invoice, error) {
+	row, err := l.q.Invoice(ctx, hash[:])
+	return invoiceOf(row), found(err, noInvoice())
+}
+
+// Invoices lists a wallet's invoices, newest first, at most limit.
+func (l *Ledger) Invoices(ctx context.Context, wallet payment.WalletID, limit int) ([]Invoice, error) {
+	rows, err := l.q.Invoices(ctx, db.InvoicesParams{WalletID: wallet, Limit: int32(limit)})
+	out := make([]Invoice, len(rows))
+	for i, row := range rows {
+		out[i] = invoiceOf(row)
+	}
+	return out, coded(err)
+}
+
+// CancelInvoice closes an open invoice; a canceled one is no error. Errors: ReasonPaymentNotFound, ReasonAlreadyPaid.
+func (l *Ledger) CancelInvoice(ctx context.Context, hash payment.Hash) error {
+	changed, err := l.q.CancelInvoice(ctx, hash[:])
+	if err != nil || changed > 0 {
+		return coded(err)
+	}
+	inv, err := l.Invoice(ctx, hash)
+	if err == nil && inv.State == InvoicePaid {
+		return payment.Errorf(payment.ReasonAlreadyPaid, "Invoice is already paid.")
+	}
+	return err
+}
+
+// CreditInvoice is rule 10: it credits the invoice's wallet with what LND received (msat), once, and moves the node's
+// cursor to settleIndex, in one transaction. False if it was credited before or is none of ours; the cursor moves anyway.
+func (l *Ledger) CreditInvoice(ctx context.Context, node string, hash payment.Hash, received payment.Msat, settleIndex uint64) (bool, error) {
+	credited, err := l.q.CreditInvoice(ctx, db.CreditInvoiceParams{
+		Node: node, Hash: hash[:], Received: int64(received), SettleIndex: int64(settleIndex), Given: l.given(),
+	})
+	return credited, coded(err)
+}
+
+// AddAddress records whose wallet an address credits, before anybody sees it. A known address keeps its owner:
+// ReasonInvalidAddress if that is another wallet.
+func (l *Ledger) AddAddress(ctx context.Context, a Address) error {
+	err := l.q.AddAddress(ctx, db.AddAddressParams{
+		Address: a.Address, WalletID: a.WalletID, AccountID: a.AccountID, Node: a.Node, Given: l.given(),
+	})
+	if err != nil {
+		return coded(err)
+	}
+	owner, err := l.AddressOwner(ctx, a.Address)
+	if err == nil && owner.WalletID != a.WalletID {
+		return payment.Errorf(payment.ReasonInvalidAddress, "This address belongs to another wallet.")
+	}
+	return err
+}
+
+// AddressOwner reads whose an address is. Errors: ReasonPaymentNotFound.
+func (l *Ledger) AddressOwner(ctx context.Context, address string) (Address, error) {
+	row, err := l.q.AddressOwner(ctx, address)
+	return addressOf(row), found(err, noAddress())
+}
+
+// Addresses lists a wallet's addresses, newest first.
+func (l *Ledger) Addresses(ctx context.Context, wallet payment.WalletID) ([]Address, error) {
+	rows, err := l.q.Addresses(ctx, wallet)
+	out := make([]Address, len(rows))
+	for i, row := range rows {
+		out[i] = addressOf(row)
+	}
+	return out, coded(err)
+}
+
+// SeeDeposit notes an output to an address of ours that has not confirmed yet. It credits nothing.
+func (l *Ledger) SeeDeposit(ctx context.Context, node string, d Deposit) error {
+	_, err := l.q.RecordDeposit(ctx, depositParams(node, d, false, l.given()))
+	return coded(err)
+}
+
+// CreditDeposit credits the owner of the address, once per outpoint. False if it was credited before or the address is
+// none of ours.
+func (l *Ledger) CreditDeposit(ctx context.Context, node string, d Deposit) (bool, error) {
+	credited, err := l.q.RecordDeposit(ctx, depositParams(node, d, true, l.given()))
+	return credited, coded(err)
+}
+
+func depositParams(node string, d Deposit, credit bool, given *time.Time) db.RecordDepositParams {
+	return db.RecordDepositParams{
+		Node: node, Txid: d.TxID, Vout: int64(d.Vout), Address: d.Address, Sat: int64(d.Amount), Height: d.BlockHeight, Credit: credit, Given: given,
+	}
+}
+
+// PendingDeposits lists what a wallet has coming, oldest first.
+func (l *Ledger) PendingDeposits(ctx context.Context, wallet payment.WalletID) ([]Deposit, error) {
+	rows, err := l.q.PendingDeposits(ctx, wallet)
+	out := make([]Deposit, len(rows))
+	for i, row := range rows {
+		out[i] = depositOf(row)
+	}
+	return out, coded(err)
+}
+
+// AdvanceBlocks says that every deposit confirmed up to height is credited. It never goes back.
+func (l *Ledger) AdvanceBlocks(ctx context.Context, node string, height int32) error {
+	return coded(l.q.AdvanceBlocks(ctx, db.AdvanceBlocksParams{Node: node, BlockHeight: height}))
+}
+
+// Cursors reads how far a node's receives are credited; zero for a node never read.
+func (l *Ledger) Cursors(ctx context.Context, node string) (Cursors, error) {
+	row, err := l.q.Cursors(ctx, node)
+	if isNoRows(err) {
+		return Cursors{}, nil
+	}
+	return Cursors{SettleIndex: uint64(row.SettleIndex), BlockHeight: row.BlockHeight}, coded(err)
+}
+
+// InvoicesPaidSince lists a node's invoices that were credited over lightning at or after a time, oldest first.
+func (l *Ledger) InvoicesPaidSince(ctx context.Context, node string, since time.Time) ([]Invoice, error) {
+	rows, err := l.q.CreditedInvoicesSince(ctx, db.CreditedInvoicesSinceParams{Node: node, Since: since})
+	out := make([]Invoice, len(rows))
+	for i, row := range rows {
+		out[i] = invoiceOf(row)
+	}
+	return out, coded(err)
+}
+
+// DepositsCreditedSince lists a node's deposits that were credited at or after a time, oldest first.
+func (l *Ledger) DepositsCreditedSince(ctx context.Context, node string, since time.Time) ([]Deposit, error) {
+	rows, err := l.q.CreditedDepositsSince(ctx, db.CreditedDepositsSinceParams{Node: node, Since: since})
+	out := make([]Deposit, len(rows))
+	for i, row := range rows {
+		out[i] = depositOf(row)
+	}
+	return out, coded(err)
+}
