@@ -26,7 +26,7 @@ const (
 
 // dataStores says how to reach the two databases. The connection limits hold
 // for each of the four services.
-func dataStores(serverURL string) (map[string]*config.SQL, error) {
+func dataStores(serverURL, database string) (map[string]*config.SQL, error) {
 	u, err := url.Parse(serverURL)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func dataStores(serverURL string) (map[string]*config.SQL, error) {
 			MaxConns: connections, MaxIdleConns: connections, MaxConnLifetime: time.Hour,
 		}
 	}
-	return map[string]*config.SQL{mainStore: store(mainStore, 16), visibilityStore: store(visibilityStore, 6)}, nil
+	return map[string]*config.SQL{mainStore: store(database, 16), visibilityStore: store(database+"_visibility", 6)}, nil
 }
 
 func (s settings) serverConfig(stores map[string]*config.SQL) (*config.Config, error) {

@@ -30,6 +30,7 @@ type settings struct {
 	httpAddress string // empty: no HTTP API
 	internal    int    // history, matching and worker listen on this port and the two after it
 	postgresURL string // host, user and password count, the database does not
+	database    string // its name; visibility is stored beside it, in NAME_visibility
 	namespace   string
 	retention   time.Duration
 	attributes  attributes
@@ -42,7 +43,8 @@ func main() {
 	flag.StringVar(&s.uiAddress, "ui-address", "", "`address` of the web UI; empty for none")
 	flag.StringVar(&s.httpAddress, "http-address", "", "`address` of the HTTP API; empty for none; its host is --address's")
 	flag.IntVar(&s.internal, "internal-port", 0, "first of three `port`s for the internal services; default the address's port + 1")
-	flag.StringVar(&s.postgresURL, "postgres-url", "", "`URL` of the PostgreSQL server; the databases temporal and temporal_visibility are created on it")
+	flag.StringVar(&s.postgresURL, "postgres-url", "", "`URL` of the PostgreSQL server; its databases are created on it")
+	flag.StringVar(&s.database, "database", "temporal", "`name` of the database; visibility goes to NAME_visibility")
 	flag.StringVar(&s.namespace, "namespace", "default", "namespace to register")
 	flag.DurationVar(&s.retention, "retention", 72*time.Hour, "retention of a new namespace")
 	flag.Var(s.attributes, "search-attribute", "`Name=Type` to register; may be repeated (types: Keyword, KeywordList, Text, Int, Double, Bool, Datetime)")
@@ -62,7 +64,7 @@ func run(ctx context.Context, s settings) error {
 	if err := s.complete(); err != nil {
 		return err
 	}
-	stores, err := dataStores(s.postgresURL)
+	stores, err := dataStores(s.postgresURL, s.database)
 	if err != nil {
 		return err
 	}

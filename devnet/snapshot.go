@@ -1,0 +1,5 @@
+package devnet
+
+import "context"
+
+func (n *Network) restoreSnapshot(ctx context.Context) error { return nil }
