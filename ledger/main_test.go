@@ -1,9 +1,13 @@
 package ledger_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
@@ -85,5 +89,50 @@ func wantSpent(t testing.TB, l *ledger.Ledger, key payment.KeyID, spent, reserve
 	}
 	if s.Reserved != reserved {
 		t.Fatalf("reserved %v, want %v", s.Reserved, reserved)
+	}
+}
+
+// execAs runs SQL on a connection of its own as a role ("" is the tables' owner) and answers the SQLSTATE, "" if it worked.
+func execAs(t testing.TB, url, role, sql string, args ...any) string {
+	t.Helper()
+	conn := connect(t, url)
+	if role != "" {
+		if _, err := conn.Exec(t.Context(), "SET ROLE "+role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := conn.Exec(t.Context(), sql, args...)
+	if err == nil {
+		return ""
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	return pg.Code
+}
+
+func connect(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // the database is dropped next
+	return conn
+}
+
+// queryRow reads one row as the tables' owner.
+func queryRow(t testing.TB, url, sql string, args ...any) func(into ...any) {
+	return func(into ...any) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(context.Background()) }() // read only
+		if err := conn.QueryRow(t.Context(), sql, args...).Scan(into...); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
