@@ -90,10 +90,18 @@ func (p Program) build(ctx context.Context, module, target string, out io.Writer
 	if err != nil {
 		return errors.New("the go command is missing, and " + p.Name + " has to be built: install Go 1.26 or newer (https://go.dev/dl)")
 	}
+	if p.Patch != nil {
+		work := target + ".src"
+		defer os.RemoveAll(work) // a rest is replaced by the next build
+		if err := p.patched(ctx, tool, module, work); err != nil {
+			return err
+		}
+		module = work
+	}
 	fresh := target + ".new"
 	cmd := exec.CommandContext(ctx, tool, "build", "-ldflags=-s -w", "-tags", p.Tags, "-o", fresh, p.Package)
 	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
+	cmd.Env = goEnv()
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	started := time.Now()

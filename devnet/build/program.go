@@ -19,11 +19,19 @@ type Program struct {
 	Module  string // its module's folder below the source root
 	Package string // what to build within the module
 	Tags    string // build tags, separated by spaces
+	Patch   *Patch // nil: the sources as they are
 }
 
-// Btcd is the Bitcoin full node.
+// Btcd is the Bitcoin full node. As released, it deletes a regtest chain at every
+// start; the patch makes it keep the chain, as it does on all other networks.
 func Btcd() Program {
-	return Program{Name: "btcd", Module: "devnet/nodes/btcd", Package: "github.com/btcsuite/btcd"}
+	return Program{
+		Name: "btcd", Module: "devnet/nodes/btcd", Package: "github.com/btcsuite/btcd",
+		Patch: &Patch{
+			Module: "github.com/btcsuite/btcd", File: "btcd.go",
+			Old: "if !cfg.RegressionTest {", New: "if true {",
+		},
+	}
 }
 
 // Lnd is the Lightning node, with the subservers that Holdfast and the network use.
@@ -91,6 +99,9 @@ func (p Program) Key(root string) (string, error) {
 	slices.Sort(files)
 	hash := sha256.New()
 	fmt.Fprintln(hash, p.Package, p.Tags, goVersion(), runtime.GOOS, runtime.GOARCH)
+	if p.Patch != nil {
+		fmt.Fprintln(hash, *p.Patch)
+	}
 	for _, file := range files {
 		if err := addFile(hash, file); err != nil {
 			return "", err

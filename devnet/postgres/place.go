@@ -39,8 +39,11 @@ type place struct {
 
 func (p place) data() string { return filepath.Join(p.root, "data") }
 
+// ElsewhereLink is the symlink in Config.Dir that leads to a cluster outside of it.
+const ElsewhereLink = "elsewhere"
+
 // link is the symlink in home that leads to a root elsewhere.
-func (p place) link() string { return filepath.Join(p.home, "elsewhere") }
+func (p place) link() string { return filepath.Join(p.home, ElsewhereLink) }
 
 // findPlace settles where the cluster lives and creates the folders. The link
 // of an earlier start wins over a fresh decision.
