@@ -130,6 +130,7 @@ func definiteAnswers() []answer {
 
 		// walletrpc.FundPsbt and lnrpc.EstimateFee: the selection fails before a coin is leased.
 		{callsFund, codes.Unknown, "wallet couldn't fund PSBT: insufficient funds available", KindRefused, payment.ReasonNodeFunds},
+		{callsFund, codes.Unknown, "wallet couldn't fund PSBT: error creating funding TX: insufficient funds available", KindRefused, payment.ReasonNodeFunds},
 		{callsFund, codes.Unknown, "insufficient funds available to construct transaction", KindRefused, payment.ReasonNodeFunds},
 		{callsFund, codes.Unknown, "wallet couldn't fund PSBT: transaction output is dust", KindRefused, payment.ReasonDust},
 		{callsFund, codes.Unknown, "transaction output is dust", KindRefused, payment.ReasonDust},

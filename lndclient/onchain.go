@@ -155,7 +155,8 @@ func (c *Client) Balance(ctx context.Context) (Balance, error) {
 		OnchainUnconfirmed: payment.Sat(onchain.GetUnconfirmedBalance()),
 		ChannelLocal:       payment.Msat(channels.GetLocalBalance().GetMsat()),            //nolint:gosec // bounded by 21 M BTC
 		ChannelPending:     payment.Msat(channels.GetPendingOpenLocalBalance().GetMsat()), //nolint:gosec // bounded by 21 M BTC
-		HTLCsOut:           payment.Msat(channels.GetUnsettledLocalBalance().GetMsat()),   //nolint:gosec // bounded by 21 M BTC
+		// LND calls HTLCs that we offered the remote side's unsettled balance: they will be theirs if they settle.
+		HTLCsOut: payment.Msat(channels.GetUnsettledRemoteBalance().GetMsat()), //nolint:gosec // bounded by 21 M BTC
 	}, nil
 }
 

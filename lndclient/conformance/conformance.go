@@ -34,6 +34,9 @@ type World interface {
 	ExpiredInvoice(t *testing.T) string
 	// PeerHold is a hold invoice of a direct peer.
 	PeerHold(t *testing.T, amount payment.Sat) string
+	// PeerHolds waits until the HTLC of a hold invoice has arrived at the peer. The node calls it in flight earlier:
+	// before it is on the channel, even. An lnd that dies in between leaves it in flight for ever (lnd issue 5152).
+	PeerHolds(t *testing.T, hash payment.Hash)
 	// PeerSettle and PeerCancel end a hold invoice whose HTLC has arrived.
 	PeerSettle(t *testing.T, hash payment.Hash)
 	PeerCancel(t *testing.T, hash payment.Hash)

@@ -43,6 +43,7 @@ func sendHeldThenSettled(t *testing.T, w World) {
 	node, invoice := w.Node(), decode(t, w.PeerHold(t, 2000))
 	mustSend(t, node, invoice.Request)
 	seen := held(t, node, invoice.Hash)
+	w.PeerHolds(t, invoice.Hash)
 	info, err := node.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ func restart(t *testing.T, w World, end func(t *testing.T)) {
 	invoice, unsent := decode(t, w.PeerHold(t, 5000)), decode(t, w.PeerInvoice(t, 1000))
 	mustSend(t, node, invoice.Request)
 	held(t, node, invoice.Hash)
+	w.PeerHolds(t, invoice.Hash)
 
 	payments := watch(t, node.WatchPayments)
 	invoices := watch(t, func(ctx context.Context, ready func(), seen func(lndclient.Invoice) error) error {

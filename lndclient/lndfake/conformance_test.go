@@ -1,4 +1,4 @@
-package conformance_test
+package lndfake_test
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-func TestFake(t *testing.T) {
+func TestConformance(t *testing.T) {
 	t.Parallel()
 	conformance.Run(t, newFakeWorld)
 }
@@ -48,6 +48,13 @@ func (w *fakeWorld) PeerHold(_ *testing.T, amount payment.Sat) string {
 	made := w.peer.MakeHold(amount)
 	w.holds[made.Hash] = made.Preimage
 	return made.Request
+}
+
+func (w *fakeWorld) PeerHolds(t *testing.T, hash payment.Hash) {
+	t.Helper()
+	if seen, err := w.peer.LookupInvoice(t.Context(), hash); err != nil || seen.State != lndclient.InvoiceAccepted {
+		t.Fatalf("the peer's invoice: %+v, %v", seen, err)
+	}
 }
 
 func (w *fakeWorld) PeerSettle(t *testing.T, hash payment.Hash) {
