@@ -6,7 +6,8 @@ SELECT 'payment ' || p.id || ' (' || p.state || ')' AS item,
        ELSE s.state = 'reserved' AND s.counted = s.reserved AND s.reserved = sat_ceil(p.amount + p.fee_reserve)
        END IS TRUE AS ok
   FROM payments p LEFT JOIN spends s ON s.key_id = p.key_id AND s.at = p.spent_at AND s.payment_id = p.id
- WHERE p.spent_at IS NOT NULL AND (s.key_id IS NOT NULL OR p.spent_at > clock_timestamp() - interval '8784 hours') -- older ones may be forgotten
+ WHERE p.spent_at IS NOT NULL AND (s.key_id IS NOT NULL OR p.state IN ('reserved', 'dispatched', 'pending') -- others may be forgotten when no window counts them
+       OR EXISTS (SELECT FROM budgets b WHERE b.key_id = p.key_id AND p.spent_at >= ANY (b.oldest)))
 UNION ALL
 SELECT 'spend of payment ' || s.payment_id || ' in flight without one', false FROM spends s
  WHERE s.state = 'reserved' AND NOT EXISTS (SELECT FROM payments p WHERE p.id = s.payment_id AND p.spent_at = s.at AND p.state IN ('reserved', 'dispatched', 'pending'))

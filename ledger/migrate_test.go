@@ -1,0 +1,108 @@
+package ledger_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// schemaOf lists what the migrations made: tables, columns, functions, triggers, indexes.
+func schemaOf(t *testing.T, url string) (schema string) {
+	t.Helper()
+	queryRow(t, url, `SELECT coalesce(string_agg(item, E'\n' ORDER BY item), '') FROM (
+		SELECT 'column ' || table_name || '.' || column_name || ' ' || data_type AS item FROM information_schema.columns WHERE table_schema = 'public'
+		UNION ALL SELECT 'function ' || oid::regprocedure || ' ' || coalesce(proacl::text, '') || md5(prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+		UNION ALL SELECT 'trigger ' || tgname || ' ' || tgrelid::regclass FROM pg_trigger WHERE NOT tgisinternal
+		UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'
+		UNION ALL SELECT 'rights ' || relname || ' ' || coalesce(relacl::text, '') FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+		) x WHERE item NOT LIKE '%goose%'`)(&schema)
+	return schema
+}
+
+func TestMigrateUpDownUp(t *testing.T) {
+	t.Parallel()
+	url := ledgertest.EmptyDatabase(t)
+	ctx := t.Context()
+	empty := schemaOf(t, url)
+	if err := ledger.MigrateUp(ctx, url); err != nil {
+		t.Fatal(err)
+	}
+	full := schemaOf(t, url)
+	status := must[[]ledger.MigrationStatus](t)(ledger.MigrateStatus(ctx, url))
+	schemas := []string{full}
+	for i := range status {
+		if !status[i].Applied || status[i].AppliedAt.IsZero() || status[i].Version != int64(i+1) {
+			t.Fatalf("status %+v", status[i])
+		}
+		if err := ledger.MigrateDown(ctx, url); err != nil {
+			t.Fatalf("down %d: %v", len(status)-i, err)
+		}
+		schemas = append(schemas, schemaOf(t, url))
+	}
+	if got := schemas[len(schemas)-1]; got != empty {
+		t.Fatalf("after all downs there is left:\n%s", got)
+	}
+	for i := 1; i < len(schemas); i++ {
+		if schemas[i] == schemas[i-1] {
+			t.Fatalf("down %d changed nothing", i)
+		}
+	}
+	together(3, func(int) { // replicas that start at once
+		if err := ledger.MigrateUp(ctx, url); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := schemaOf(t, url); got != full {
+		t.Fatalf("up again differs:\n%s\n--- first:\n%s", got, full)
+	}
+	ledgertest.Balanced(t, ledgertest.Open(t, url))
+}
+
+func TestErrorsNameWhatToDoAndHideTheDriver(t *testing.T) {
+	t.Parallel()
+	check := func(err error, reason payment.Reason, says string) {
+		t.Helper()
+		wantReason(t, err, reason)
+		coded := err.(*payment.Error) //nolint:errorlint // the ledger promises this very type
+		if !strings.Contains(coded.Message, says) || strings.Contains(coded.Message, "SQLSTATE") || coded.Cause == nil {
+			t.Fatalf("message %q, cause %v", coded.Message, coded.Cause)
+		}
+	}
+	_, err := ledger.Open(t.Context(), "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=2")
+	check(err, payment.ReasonUnavailable, "not reachable")
+	_, err = ledger.Open(t.Context(), "postgres://%zz")
+	check(err, payment.ReasonInvalidInput, "database URL")
+	_, err = ledger.Open(t.Context(), ledgertest.EmptyDatabase(t))
+	check(err, payment.ReasonUnavailable, "holdfast migrate up")
+
+	url := ledgertest.Database(t)
+	l := ledgertest.Open(t, url, ledger.WithMaxConns(2))
+	w := ledgertest.Funded(t, l, 100*sat)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = l.Reserve(gone, lightning(w, payment.KeyID{}, sat, 0))
+	check(err, payment.ReasonUnavailable, "try again")
+
+	// A wallet whose row is locked by somebody for longer than we wait.
+	conn := connect(t, url)
+	if _, err := conn.Exec(t.Context(), "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "SELECT FROM wallets WHERE id = $1 FOR UPDATE", w.ID); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	req := lightning(w, payment.KeyID{}, sat, 0)
+	_, err = l.Reserve(short, req)
+	check(err, payment.ReasonUnavailable, "try again")
+	if _, err := conn.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	mustPayment(t, payment.Reserved)(l.Reserve(t.Context(), req))
+}
