@@ -30,7 +30,7 @@ func ReadEnvFile(path string) (map[string]string, error) {
 }
 
 // ParseEnv reads the lines of a file that a shell can source: blank lines, # comments, an optional "export", and values
-// bare or in single or double quotes. There is no expansion. name is for messages.
+// bare or in single or double quotes ('\” stands for a single quote within). There is no expansion. name is for messages.
 func ParseEnv(name, text string) (map[string]string, error) {
 	values := map[string]string{}
 	for i, line := range strings.Split(text, "\n") {
@@ -58,7 +58,7 @@ func unquote(value string) (string, bool) {
 	if len(value) < 2 || value[len(value)-1] != value[0] {
 		return "", false
 	}
-	return value[1 : len(value)-1], true
+	return strings.ReplaceAll(value[1:len(value)-1], `'\''`, "'"), true
 }
 
 func validKey(key string) bool {

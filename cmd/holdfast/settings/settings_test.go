@@ -22,6 +22,7 @@ func TestParseEnv(t *testing.T) {
 		"plain":          {"A=1\nB_2=two words\n", map[string]string{"A": "1", "B_2": "two words"}, ""},
 		"comments":       {"# a comment\n\n  A=1  \n#B=2\n", map[string]string{"A": "1"}, ""},
 		"quotes":         {"A='x y'\nB=\"z\"\nC=''\n", map[string]string{"A": "x y", "B": "z", "C": ""}, ""},
+		"quote within":   {`A='it'\''s'`, map[string]string{"A": "it's"}, ""},
 		"url":            {"U=postgres://u:p@h:1/d?a=b&c=d", map[string]string{"U": "postgres://u:p@h:1/d?a=b&c=d"}, ""},
 		"export":         {"export A=1", map[string]string{"A": "1"}, ""},
 		"windows":        {"A=1\r\nB=2\r\n", map[string]string{"A": "1", "B": "2"}, ""},

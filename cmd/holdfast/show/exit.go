@@ -20,7 +20,7 @@ const (
 	Away    Code = 5 // a dependency does not answer
 )
 
-// Help documents the codes. Leading spaces keep the lines apart.
+// Help documents the codes.
 const Help = `Exit codes:
   0  done; a payment is settled
   1  a payment or a check failed, or an internal error
@@ -29,11 +29,19 @@ const Help = `Exit codes:
   4  the payment is pending and the time to wait was over
   5  Postgres, Temporal or an LND node does not answer`
 
-// Silent ends the program with a code after everything was printed.
-type Silent struct{ Code Code }
+// Exit ends the program with a code. Without a message everything was printed before.
+type Exit struct {
+	Code    Code
+	Message string // for the user: says what to do
+}
 
-// Error is for logs.
-func (s Silent) Error() string { return "ended after its answer was printed" }
+// Error is the message, for logs.
+func (e Exit) Error() string {
+	if e.Message == "" {
+		return "ended after its answer was printed"
+	}
+	return e.Message
+}
 
 // CodeOfReason is the exit code of a refusal or error.
 func CodeOfReason(reason payment.Reason) Code {
@@ -58,8 +66,8 @@ func CodeOfError(err error) Code {
 	if err == nil {
 		return OK
 	}
-	if silent, ok := errors.AsType[Silent](err); ok {
-		return silent.Code
+	if exit, ok := errors.AsType[Exit](err); ok {
+		return exit.Code
 	}
 	return CodeOfReason(payment.ReasonOf(err))
 }
@@ -81,10 +89,10 @@ func CodeOfPayment(row ledger.Payment) Code {
 	}
 }
 
-// Ended is nil for a settled payment, else the Silent error with its code.
+// Ended is nil for a settled payment, else an Exit with its code.
 func Ended(row ledger.Payment) error {
 	if code := CodeOfPayment(row); code != OK {
-		return Silent{code}
+		return Exit{Code: code}
 	}
 	return nil
 }

@@ -81,6 +81,10 @@ func (p Printer) table(head []string, rows [][]string) error {
 // that was asked for. The cause is left out (invariant 2).
 func (p Printer) Error(err error) {
 	failure := payment.Failure{Reason: payment.ReasonInternal, Message: err.Error()}
+	if exit, ok := errors.AsType[Exit](err); ok {
+		p.exit(exit)
+		return
+	}
 	if coded, ok := errors.AsType[*payment.Error](err); ok {
 		failure = coded.Failure
 	}
@@ -92,6 +96,16 @@ func (p Printer) Error(err error) {
 	_, _ = fmt.Fprintf(p.Err, "error: %s (%s)\n", failure.Message, failure.Reason)
 	if failure.Budget != nil {
 		_ = Printer{Out: p.Err}.table(nil, shortfallRows(*failure.Budget))
+	}
+}
+
+func (p Printer) exit(exit Exit) {
+	switch {
+	case exit.Message == "":
+	case p.JSON:
+		_ = Printer{Out: p.Err}.json(map[string]any{"error": map[string]string{"message": exit.Message}})
+	default:
+		_, _ = fmt.Fprintf(p.Err, "error: %s\n", exit.Message)
 	}
 }
 

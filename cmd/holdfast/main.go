@@ -1,0 +1,16 @@
+// Command holdfast is Holdfast's one binary: the operator's command line, the worker, and the private network for
+// development. Each command is a struct beside its Run; run.go parses, connects and turns errors into exit codes.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends us at once
+	os.Exit(int(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)))
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
+	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// commands is the whole command line.
+type commands struct {
+	globals
+
+	Wallet  walletCommands  `cmd:"" help:"Wallets, their invoices and addresses."`
+	Key     keyCommands     `cmd:"" help:"API keys and their budgets."`
+	Pay     payCommands     `cmd:"" help:"Pay an invoice, an address or another wallet."`
+	Payment paymentCommands `cmd:"" help:"See and steer payments."`
+	Worker  workerCommand   `cmd:"" help:"Serve payments until SIGINT or SIGTERM."`
+	Migrate migrateCommands `cmd:"" help:"The ledger's database schema."`
+	Check   checkCommand    `cmd:"" help:"Prove the books: a line per rule, and the ledger against each LND node."`
+	Dev     devCommand      `cmd:"" help:"Bring up a private network with a worker, run the demo, stay until Ctrl-C."`
+	Devnet  devnetCommands  `cmd:"" help:"Steer the private network that runs."`
+	Demo    demoCommand     `cmd:"" help:"Run the demo on the network that runs, or on one of its own."`
+}
+
+// globals are the flags of every command. Settings come by flag, else from the environment, else from the env file.
+type globals struct {
+	EnvFile  string `placeholder:"FILE" help:"KEY=VALUE lines; never overrides the environment. Default: .devnet/env, if there is one."`
+	JSON     bool   `name:"json" help:"Print JSON, for programs."`
+	LogLevel string `enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"debug, info, warn or error; goes to stderr. Default: warn, for the worker info."`
+
+	DatabaseURL     string `name:"database-url" placeholder:"URL" help:"The ledger's Postgres ($$DATABASE_URL)."`
+	TemporalAddress string `placeholder:"HOST:PORT" help:"Temporal's gRPC address ($$TEMPORAL_ADDRESS)."`
+	Network         string `placeholder:"NAME" help:"mainnet, testnet, testnet4, signet or regtest ($$HOLDFAST_NETWORK)."`
+	Nodes           string `placeholder:"NAMES" help:"Our LND nodes, separated by commas; the first one sends and receives ($$HOLDFAST_NODES). Each is reached by $$LND_<NAME>_RPC, $$LND_<NAME>_TLS and $$LND_<NAME>_MACAROON."`
+}
+
+func (g globals) flags() map[string]string {
+	return map[string]string{
+		settings.DatabaseURL:     g.DatabaseURL,
+		settings.TemporalAddress: g.TemporalAddress,
+		settings.Network:         g.Network,
+		settings.Nodes:           g.Nodes,
+	}
+}
+
+const description = "Holdfast sends bitcoin payments for services that hold other people's money.\n\n" + show.Help
+
+// helpShown is how --help leaves the parser.
+type helpShown struct{ code int }
+
+// run is the program without its process: args and environment in, exit code out.
+func run(ctx context.Context, args []string, environment settings.Source, out, errOut io.Writer) (code show.Code) {
+	defer func() {
+		switch ended := recover().(type) {
+		case nil:
+		case helpShown:
+			code = show.Code(ended.code)
+		default:
+			panic(ended)
+		}
+	}()
+	printer := show.Printer{Out: out, Err: errOut, JSON: slices.Contains(args, "--json")}
+	var cli commands
+	parser, err := kong.New(&cli,
+		kong.Name("holdfast"), kong.Description(description), kong.Writers(out, errOut),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
+		kong.Exit(func(code int) { panic(helpShown{code}) }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		printer.Error(err)
+		return show.Failed
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		printer.Error(show.Exit{Code: show.Usage, Message: err.Error() + " (see holdfast --help)"})
+		return show.Usage
+	}
+	return execute(ctx, parsed, cli.globals, environment, printer)
+}
+
+func execute(ctx context.Context, parsed *kong.Context, g globals, environment settings.Source, printer show.Printer) show.Code {
+	printer.JSON = g.JSON
+	file, err := settings.ReadEnvFile(g.EnvFile)
+	if err != nil {
+		printer.Error(err)
+		return show.CodeOfError(err)
+	}
+	d := &deps{
+		settings: settings.New(settings.From(g.flags()), environment, settings.From(file)),
+		flags:    settings.New(settings.From(g.flags())), environment: settings.New(environment),
+		print: printer, log: newLog(printer.Err, g.LogLevel, slog.LevelWarn), logLevel: g.LogLevel,
+	}
+	defer d.close()
+	err = parsed.Run(d)
+	if err != nil {
+		d.explain(ctx, err)
+	}
+	return show.CodeOfError(err)
+}
+
+// explain prints an error for the user, and its cause for the log.
+func (d *deps) explain(ctx context.Context, err error) {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = show.Exit{Code: show.Failed, Message: "Interrupted."}
+	}
+	d.print.Error(err)
+	if coded, ok := errors.AsType[*payment.Error](err); ok && coded.Cause != nil {
+		d.log.Debug("why", "reason", coded.Reason, "error", coded.Cause)
+	}
+}
+
+// newLog writes to stderr at the level that was asked for, else at the command's own.
+func newLog(w io.Writer, asked string, otherwise slog.Level) *slog.Logger {
+	level := otherwise
+	if asked != "" {
+		_ = level.UnmarshalText([]byte(asked)) // the parser allows only names that it knows
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}

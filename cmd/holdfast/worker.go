@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/lndclient"
+	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/worker"
+)
+
+type workerCommand struct {
+	Migrate bool  `help:"Bring the database schema to the newest version first."`
+	Depth   int32 `placeholder:"N" help:"Confirmations that make a transaction final. Default: 1 on regtest, 3 elsewhere."`
+}
+
+// Run serves until ctx ends, then finishes what runs.
+func (c *workerCommand) Run(ctx context.Context, d *deps) error {
+	d.log = newLog(d.print.Err, d.logLevel, slog.LevelInfo)
+	if c.Depth < 0 {
+		return payment.Errorf(payment.ReasonInvalidInput, "--depth is %d. Use 1 or more.", c.Depth)
+	}
+	if c.Migrate {
+		if err := d.migrate(ctx, ledger.MigrateUp); err != nil {
+			return err
+		}
+	}
+	temporal, err := d.dialTemporal(ctx, lazily)
+	if err != nil {
+		return err
+	}
+	d.temporal = temporal // waits for Temporal, where the other commands give up
+	door, err := d.starter(ctx)
+	if err != nil {
+		return err
+	}
+	nodes, err := d.nodesToServe(ctx)
+	if err != nil {
+		return err
+	}
+	network, err := d.settings.Network()
+	if err != nil {
+		return err
+	}
+	return d.serve(ctx, worker.Config{
+		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: network, Depth: c.Depth, Log: d.log,
+	})
+}
+
+// serve turns being told to stop into success.
+func (d *deps) serve(ctx context.Context, cfg worker.Config) error {
+	err := worker.Run(ctx, cfg)
+	if err != nil && ctx.Err() != nil {
+		d.log.Info("worker stopped", "error", err)
+		return nil
+	}
+	return err
+}
+
+func lazily(_ context.Context, options client.Options) (client.Client, error) {
+	return client.NewLazyClient(options)
+}
+
+// nodesToServe opens every node. One that is away is served when it comes back; one that does not fit is refused now.
+func (d *deps) nodesToServe(ctx context.Context) (map[string]lndclient.Node, error) {
+	clients, err := d.lnd()
+	if err != nil {
+		return nil, err
+	}
+	nodes := map[string]lndclient.Node{}
+	for name, node := range clients {
+		checkCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := node.Check(checkCtx)
+		cancel()
+		if payment.IsReason(err, payment.ReasonInvalidInput) {
+			return nil, err
+		}
+		if err != nil {
+			d.log.Warn("the node is away; its payments wait", "node", name, "error", err)
+		}
+		nodes[name] = node
+	}
+	return nodes, nil
+}
+
+// migrate runs one of the ledger's migrations on the database of the settings.
+func (d *deps) migrate(ctx context.Context, how func(context.Context, string) error) error {
+	url, err := d.settings.Need(settings.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	return migrationError(how(ctx, url))
+}
+
+// migrationError keeps driver text out of sight.
+func migrationError(err error) error {
+	if err == nil || payment.ReasonOf(err) != payment.ReasonInternal {
+		return err
+	}
+	return payment.Errorf(payment.ReasonUnavailable,
+		"The database could not be migrated. Check that %s is right, that Postgres runs, and that its user may create roles and tables; --log-level debug tells more.",
+		settings.DatabaseURL).Because(err)
+}
