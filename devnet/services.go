@@ -83,12 +83,13 @@ func (n *Network) btcdService() *service {
 		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(config, nil, 0o600)); err != nil {
 			return nil, err
 		}
-		return startReady(ctx, n.spec("btcd", n.programs["btcd"],
+		spec := n.spec("btcd", n.programs["btcd"],
 			"--configfile="+config, "--regtest", "--txindex", "--nolisten", "--miningaddr="+payout,
 			"--datadir="+filepath.Join(dir, "data"), "--logdir="+filepath.Join(dir, "logs"),
 			"--rpclisten="+n.ports.address(portBtcd), "--rpcuser="+btcdUser, "--rpcpass="+n.state.BtcdPassword,
-			"--rpccert="+filepath.Join(dir, "rpc.cert"), "--rpckey="+filepath.Join(dir, "rpc.key"),
-		), startWithin, func(ctx context.Context) error {
+			"--rpccert="+filepath.Join(dir, "rpc.cert"), "--rpckey="+filepath.Join(dir, "rpc.key"))
+		spec.Env = append(os.Environ(), "BTCD_HOME="+dir) // read by our patch of it
+		return startReady(ctx, spec, startWithin, func(ctx context.Context) error {
 			return n.withBtcd(func(c *btcd.Client) error { _, err := c.Height(ctx); return err })
 		})
 	}}

@@ -118,3 +118,15 @@ func TestSourceNotFound(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A new version that the patch does not fit is an error and not a silent build.
+func TestPatchMustFit(t *testing.T) {
+	p := build.Btcd()
+	p.Name = "unfit"
+	p.Patch.Edits[0].Old = "this is in no version"
+	t.Setenv("GOCACHE", goCache(t))
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	if _, err := build.Ensure(t.Context(), &bytes.Buffer{}, p); err == nil || !strings.Contains(err.Error(), "adapt devnet/build") {
+		t.Errorf("a patch that does not fit: %v", err)
+	}
+}

@@ -12,11 +12,16 @@ import (
 	"path/filepath"
 )
 
-// Patch replaces one piece of a dependency's source before it is built. The
-// source itself comes from the module proxy, checked against the pinned go.sum.
+// Patch replaces pieces of a dependency's source before it is built. The source
+// itself comes from the module proxy, checked against the pinned go.sum.
 type Patch struct {
-	Module   string // the dependency
-	File     string // within it
+	Module string // the dependency
+	Edits  []Edit
+}
+
+// Edit is one replacement.
+type Edit struct {
+	File     string // within the dependency
 	Old, New string // Old occurs exactly once
 }
 
@@ -34,17 +39,10 @@ func (p Program) patched(ctx context.Context, tool, module, dir string) error {
 	if err := copySources(source, copied); err != nil {
 		return err
 	}
-	file := filepath.Join(copied, p.Patch.File)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if bytes.Count(text, []byte(p.Patch.Old)) != 1 {
-		return fmt.Errorf("%s of %s is not what the patch expects: adapt devnet/build to the new version", p.Patch.File, p.Patch.Module)
-	}
-	text = bytes.Replace(text, []byte(p.Patch.Old), []byte(p.Patch.New), 1)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return err
+	for _, edit := range p.Patch.Edits {
+		if err := edit.apply(copied); err != nil {
+			return fmt.Errorf("patch %s: %w", p.Patch.Module, err)
+		}
 	}
 	mod, err := os.ReadFile(filepath.Join(module, "go.mod"))
 	if err != nil {
@@ -59,6 +57,18 @@ func (p Program) patched(ctx context.Context, tool, module, dir string) error {
 		os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o600),
 		os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600),
 	)
+}
+
+func (e Edit) apply(dir string) error {
+	file := filepath.Join(dir, e.File)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if bytes.Count(text, []byte(e.Old)) != 1 {
+		return fmt.Errorf("%s is not what the patch expects: adapt devnet/build to the new version", e.File)
+	}
+	return os.WriteFile(file, bytes.Replace(text, []byte(e.Old), []byte(e.New), 1), 0o600)
 }
 
 // downloaded is the folder of a dependency in the module cache.

@@ -22,15 +22,17 @@ type Program struct {
 	Patch   *Patch // nil: the sources as they are
 }
 
-// Btcd is the Bitcoin full node. As released, it deletes a regtest chain at every
-// start; the patch makes it keep the chain, as it does on all other networks.
+// Btcd is the Bitcoin full node, patched in two places: as released, it deletes a
+// regtest chain at every start, and it makes a folder in the user's home, which
+// must not be touched and may not exist. Its home is BTCD_HOME instead.
 func Btcd() Program {
+	const module = "github.com/btcsuite/btcd"
 	return Program{
-		Name: "btcd", Module: "devnet/nodes/btcd", Package: "github.com/btcsuite/btcd",
-		Patch: &Patch{
-			Module: "github.com/btcsuite/btcd", File: "btcd.go",
-			Old: "if !cfg.RegressionTest {", New: "if true {",
-		},
+		Name: "btcd", Module: "devnet/nodes/btcd", Package: module,
+		Patch: &Patch{Module: module, Edits: []Edit{
+			{File: "btcd.go", Old: "if !cfg.RegressionTest {", New: "if true {"},
+			{File: "config.go", Old: `btcutil.AppDataDir("btcd", false)`, New: `os.Getenv("BTCD_HOME")`},
+		}},
 	}
 }
 
