@@ -20,6 +20,8 @@ const (
 	callTrackPayment         = "TrackPaymentV2"
 	callTrackPayments        = "TrackPayments"
 	callListPayments         = "ListPayments"
+	callListChannels         = "ListChannels"
+	callPendingChannels      = "PendingChannels"
 	callQueryRoutes          = "QueryRoutes"
 	callAddInvoice           = "AddInvoice"
 	callAddHoldInvoice       = "AddHoldInvoice"

@@ -1,9 +1,11 @@
 package lndclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
@@ -93,6 +95,28 @@ func (c *Client) track(ctx context.Context, hash payment.Hash) (next func() (Pay
 		}
 		return readPayment(callTrackPayment, update)
 	}, nil
+}
+
+// LocateHTLCs looks on the channels (lnrpc.ListChannels, PendingChannels).
+func (c *Client) LocateHTLCs(ctx context.Context, hash payment.Hash) (HTLCPlaces, error) {
+	// Open ones first: a channel that begins to close in between is then counted twice rather than never.
+	open, err := c.lightning.ListChannels(ctx, &lnrpc.ListChannelsRequest{})
+	if err != nil {
+		return HTLCPlaces{}, classify(ctx, callListChannels, err)
+	}
+	closing, err := c.lightning.PendingChannels(ctx, &lnrpc.PendingChannelsRequest{})
+	if err != nil {
+		return HTLCPlaces{}, classify(ctx, callPendingChannels, err)
+	}
+	places := HTLCPlaces{Closing: len(closing.GetPendingForceClosingChannels()) + len(closing.GetWaitingCloseChannels())}
+	for _, channel := range open.GetChannels() {
+		if slices.ContainsFunc(channel.GetPendingHtlcs(), func(htlc *lnrpc.HTLC) bool {
+			return !htlc.GetIncoming() && bytes.Equal(htlc.GetHashLock(), hash[:])
+		}) {
+			places.OnChannels++
+		}
+	}
+	return places, nil
 }
 
 // ListPayments lists by index, in every state (lnrpc.ListPayments). LND keeps the newest attempt at a hash only.

@@ -22,6 +22,9 @@ type Node interface {
 	LookupPayment(ctx context.Context, hash payment.Hash) (Payment, error)
 	// FollowPayment is LookupPayment that waits for a terminal state until ctx ends, then gives the last state seen.
 	FollowPayment(ctx context.Context, hash payment.Hash) (Payment, error)
+	// LocateHTLCs looks for the payment's HTLCs on the channels themselves (lnrpc.ListChannels, PendingChannels). LND can
+	// leave a payment in flight for ever though no HTLC of it exists: see HTLCPlaces. For operators, never for a saga.
+	LocateHTLCs(ctx context.Context, hash payment.Hash) (HTLCPlaces, error)
 	// ListPayments lists payments with index > after, oldest first, at most limit (lnrpc.ListPayments).
 	ListPayments(ctx context.Context, after uint64, limit int) ([]Payment, error)
 	// EstimateRouteFee asks for a route without sending (routerrpc.EstimateRouteFee); the fee in msat.
@@ -111,6 +114,16 @@ type Payment struct {
 
 // Terminal reports whether LND will never change its word.
 func (p Payment) Terminal() bool { return p.Status == Succeeded || p.Status == Failed }
+
+// HTLCPlaces is where an outgoing HTLC of a payment is, or may be. An lnd that dies after it registered an attempt and
+// before the HTLC was signed into the channel reports the payment in flight for ever, past its expiry and over
+// restarts (lnd issue 5152, seen with 0.21.3). Such a payment has no HTLC on a channel, no channel that closes, and a
+// best height well past Payment.Expiry. Before that height an absence proves nothing: an HTLC that is signed into the
+// peer's commitment only is not listed.
+type HTLCPlaces struct {
+	OnChannels int // open channels that hold one
+	Closing    int // channels that are closing, where HTLCs cannot be told apart
+}
 
 // SendPayment asks LND to pay an invoice.
 type SendPayment struct {

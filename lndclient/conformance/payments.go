@@ -57,6 +57,9 @@ func sendHeldThenSettled(t *testing.T, w World) {
 	if err != nil || balance.HTLCsOut < 2_000_000 {
 		t.Errorf("HTLCs out: %+v, %v", balance, err)
 	}
+	if places, err := node.LocateHTLCs(t.Context(), invoice.Hash); err != nil || places.OnChannels != 1 || places.Closing != 0 {
+		t.Errorf("the HTLC's place: %+v, %v", places, err)
+	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -68,6 +71,10 @@ func sendHeldThenSettled(t *testing.T, w World) {
 	if ended := finish(t, node, invoice.Hash); ended.Status != lndclient.Succeeded || ended.HTLCs != 0 || ended.Expiry != 0 {
 		t.Errorf("settled: %+v", ended)
 	}
+	eventually(t, "the HTLC to leave the channel", func() (bool, error) {
+		places, err := node.LocateHTLCs(t.Context(), invoice.Hash)
+		return err == nil && places == lndclient.HTLCPlaces{}, err
+	})
 }
 
 func sendHeldThenCanceled(t *testing.T, w World) {

@@ -17,6 +17,7 @@ const (
 	SendPayment       Call = "SendPayment"
 	LookupPayment     Call = "LookupPayment"
 	FollowPayment     Call = "FollowPayment"
+	LocateHTLCs       Call = "LocateHTLCs"
 	ListPayments      Call = "ListPayments"
 	EstimateRouteFee  Call = "EstimateRouteFee"
 	ExplainNoRoute    Call = "ExplainNoRoute"

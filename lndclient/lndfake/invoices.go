@@ -158,7 +158,7 @@ func (i *incoming) settle(network *Network) {
 // payer finds the attempt that is in flight for a hash.
 func (n *Network) payer(hash payment.Hash) (*Node, *outgoing) {
 	for _, node := range n.nodes {
-		if p := node.payments[hash]; p != nil && !p.record.Terminal() {
+		if p := node.payments[hash]; p != nil && !p.record.Terminal() && !p.stranded {
 			return node, p
 		}
 	}

@@ -133,3 +133,27 @@ func TestDropAndConflict(t *testing.T) {
 		t.Fatalf("publish the loser: %v", err)
 	}
 }
+
+// A stranded payment stays in flight, whatever the receiver does, and has no HTLC on a channel.
+func TestStrand(t *testing.T) {
+	t.Parallel()
+	_, bank, peer := pair(t)
+	invoice := peer.MakeHold(1000)
+	if _, err := bank.SendPayment(t.Context(), send(invoice)); err != nil {
+		t.Fatal(err)
+	}
+	bank.Strand(invoice.Hash)
+	if err := peer.CancelInvoice(t.Context(), invoice.Hash); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := bank.LookupPayment(t.Context(), invoice.Hash)
+	if err != nil || seen.Status != lndclient.InFlight || seen.HTLCs != 1 {
+		t.Errorf("stranded: %+v, %v", seen, err)
+	}
+	if places, err := bank.LocateHTLCs(t.Context(), invoice.Hash); err != nil || places != (lndclient.HTLCPlaces{}) {
+		t.Errorf("places: %+v, %v", places, err)
+	}
+	if _, err := bank.SendPayment(t.Context(), send(invoice)); !errors.Is(err, lndclient.ErrAlreadyExists) {
+		t.Errorf("send again: %v", err)
+	}
+}

@@ -93,7 +93,7 @@ func (n *Node) Balance(ctx context.Context) (lndclient.Balance, error) {
 		}
 		balance.ChannelLocal = n.liquid
 		for _, p := range n.payments {
-			if !p.record.Terminal() {
+			if !p.record.Terminal() && !p.stranded {
 				balance.HTLCsOut += p.record.Amount + p.record.Fee
 			}
 		}

@@ -35,7 +35,8 @@ func (n *Node) Plan(hash payment.Hash, plans ...Plan) {
 
 // outgoing is the newest attempt at a hash.
 type outgoing struct {
-	record lndclient.Payment
+	record   lndclient.Payment
+	stranded bool // no HTLC exists, but the node does not know
 }
 
 // defaultFee of a payment without a plan.
@@ -144,7 +145,7 @@ func (n *Node) defaultPlan(receiver *incoming) Plan {
 func (n *Node) SettleHeld(hash payment.Hash) {
 	n.network.mu.Lock()
 	defer n.network.mu.Unlock()
-	if p := n.payments[hash]; p != nil && !p.record.Terminal() {
+	if p := n.payments[hash]; p != nil && !p.record.Terminal() && !p.stranded {
 		n.succeed(p, [32]byte{})
 	}
 }
@@ -153,9 +154,35 @@ func (n *Node) SettleHeld(hash payment.Hash) {
 func (n *Node) FailHeld(hash payment.Hash, reason payment.Reason) {
 	n.network.mu.Lock()
 	defer n.network.mu.Unlock()
-	if p := n.payments[hash]; p != nil && !p.record.Terminal() {
+	if p := n.payments[hash]; p != nil && !p.record.Terminal() && !p.stranded {
 		n.failInFlight(p, reason)
 	}
+}
+
+// Strand loses the HTLC of a payment in flight before it reached a channel, as an lnd that dies in that moment does:
+// LookupPayment says in flight for ever, and nothing that the receiver does ends it.
+func (n *Node) Strand(hash payment.Hash) {
+	n.network.mu.Lock()
+	defer n.network.mu.Unlock()
+	if p := n.payments[hash]; p != nil && !p.record.Terminal() {
+		p.stranded = true
+		n.liquid += p.record.Amount + p.record.Fee
+		if receiver := n.network.receiver(hash); receiver != nil && receiver.record.State == lndclient.InvoiceAccepted {
+			receiver.record.State, receiver.record.Received = lndclient.InvoiceOpen, 0
+		}
+	}
+}
+
+// LocateHTLCs looks on the channels.
+func (n *Node) LocateHTLCs(ctx context.Context, hash payment.Hash) (lndclient.HTLCPlaces, error) {
+	var places lndclient.HTLCPlaces
+	err := n.do(ctx, LocateHTLCs, func() error {
+		if p := n.payments[hash]; p != nil && !p.stranded {
+			places.OnChannels = p.record.HTLCs
+		}
+		return nil
+	})
+	return places, err
 }
 
 // Forget deletes a payment from the node, as an operator's DeletePayment would.
