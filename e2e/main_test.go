@@ -1,0 +1,97 @@
+package e2e_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/holdfast-pay/holdfast/devnet"
+	"github.com/holdfast-pay/holdfast/devnet/devnettest"
+	"github.com/holdfast-pay/holdfast/workflows"
+)
+
+// worker is the name of the process that serves the sagas.
+const worker = "worker"
+
+// sideBySide is how many undisturbed tests run at once: they wait for nodes more than they work.
+const sideBySide = "8"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if explicit := parallelFlag(); !explicit {
+		if err := flag.Set("test.parallel", sideBySide); err != nil {
+			panic(err)
+		}
+	}
+	devnettest.Main(m, devnet.Config{
+		SearchAttributes: workflows.SearchAttributeTypes(),
+		Extra: []devnet.Process{{
+			Name: worker, Path: "/bin/sh",
+			// The binary's path is known only when the network's folder is.
+			Args: []string{"-c", `exec "$HOLDFAST" worker --migrate`},
+			Env:  workerEnv(), Ready: workerReady,
+		}},
+	})
+}
+
+func parallelFlag() (explicit bool) {
+	flag.Visit(func(f *flag.Flag) { explicit = explicit || f.Name == "test.parallel" })
+	return explicit
+}
+
+// workerEnv builds cmd/holdfast into the network's folder at the first start, and leads the worker to the network.
+func workerEnv() func(network map[string]string) []string {
+	var once sync.Once
+	return func(network map[string]string) []string {
+		path := filepath.Join(filepath.Dir(filepath.Dir(network["BTCD_RPC_CERT"])), "holdfast")
+		once.Do(func() {
+			build := exec.Command("go", "build", "-o", path, "../cmd/holdfast")
+			build.Stdout, build.Stderr = os.Stderr, os.Stderr
+			if err := build.Run(); err != nil {
+				fmt.Fprintln(os.Stderr, "e2e: build cmd/holdfast:", err) // the worker's start fails next, and says so
+			}
+		})
+		env := append(os.Environ(), "HOLDFAST="+path)
+		for key, value := range network {
+			env = append(env, key+"="+value)
+		}
+		return env
+	}
+}
+
+// workerReady answers nil once a worker polls every queue. After a restart the pollers of the dead one still count.
+func workerReady(network map[string]string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	temporal, err := client.DialContext(ctx, client.Options{HostPort: network["TEMPORAL_ADDRESS"], Logger: silent()})
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	for queue, kind := range map[string]enums.TaskQueueType{
+		workflows.PaymentsQueue: enums.TASK_QUEUE_TYPE_WORKFLOW, workflows.WatchersQueue: enums.TASK_QUEUE_TYPE_WORKFLOW,
+		workflows.NodeQueue(bank): enums.TASK_QUEUE_TYPE_ACTIVITY,
+	} {
+		answer, err := temporal.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
+			Namespace: client.DefaultNamespace, TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: kind,
+		})
+		if err != nil {
+			return err
+		}
+		if len(answer.GetPollers()) == 0 {
+			return fmt.Errorf("no worker polls the queue %s yet", queue)
+		}
+	}
+	return nil
+}
