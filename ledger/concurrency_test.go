@@ -230,7 +230,19 @@ func strain(t *testing.T, l *ledger.Ledger, r *rand.Rand, wallets []ledger.Walle
 	ctx := t.Context()
 	from, to, key := wallets[r.IntN(len(wallets))], wallets[r.IntN(len(wallets))], keys[r.IntN(len(keys))]
 	amount := payment.Msat(1 + r.Int64N(20_000_000))
-	switch r.IntN(6) {
+	switch r.IntN(7) {
+	case 6: // between two wallets in two steps, in both directions at once: holds lock both
+		req := intraledger(from, to, key, amount)
+		p, err := l.Reserve(ctx, req)
+		if err != nil || p.State == payment.Refused {
+			return err
+		}
+		if r.IntN(2) == 0 {
+			_, err = l.Settle(ctx, req.ID, 0)
+		} else {
+			_, err = l.Void(ctx, req, payment.Failure{Reason: payment.ReasonCanceled}, 0)
+		}
+		return err
 	case 0:
 		_, err := l.Transfer(ctx, intraledger(from, to, key, amount))
 		return err

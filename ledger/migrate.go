@@ -15,6 +15,9 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
+// versions is the table of what is applied: with a name of its own, so that others may migrate in the same database.
+const versions = "ledger_migrations"
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 
@@ -76,5 +79,5 @@ func newProvider(conn *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, conn, files, goose.WithSessionLocker(locker))
+	return goose.NewProvider(goose.DialectPostgres, conn, files, goose.WithSessionLocker(locker), goose.WithTableName(versions))
 }

@@ -20,7 +20,7 @@ func schemaOf(t *testing.T, url string) (schema string) {
 		UNION ALL SELECT 'trigger ' || tgname || ' ' || tgrelid::regclass FROM pg_trigger WHERE NOT tgisinternal
 		UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'
 		UNION ALL SELECT 'rights ' || relname || ' ' || coalesce(relacl::text, '') FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-		) x WHERE item NOT LIKE '%goose%'`)(&schema)
+		) x WHERE item NOT LIKE '%ledger_migrations%'`)(&schema)
 	return schema
 }
 

@@ -65,7 +65,8 @@ DECLARE
     p    payments := payment_lock(of_id);
     now_ timestamptz := coalesce(given, clock_timestamp());
 BEGIN
-    IF p.state IN ('refused', 'settled', 'failed') OR (p.state = 'pending' AND p.expiry IS NOT DISTINCT FROM height) THEN
+    height := coalesce(nullif(height, 0), p.expiry, 0); -- 0 tells nothing: the last known height stays
+    IF p.state IN ('refused', 'settled', 'failed') OR (p.state = 'pending' AND p.expiry = height) THEN
         RETURN p;
     END IF;
     UPDATE payments SET state = 'pending', expiry = height, updated_at = now_ WHERE id = of_id RETURNING * INTO p;
