@@ -2,8 +2,10 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -69,7 +71,7 @@ func (g *guest) caller() starter.Caller {
 	return starter.Caller{AccountID: g.account, KeyID: g.key, Door: payment.DoorGo}
 }
 
-// pay asks to pay an invoice from the guest's wallet.
+// pay asks to pay an invoice from the guest's wallet. It may be called from any goroutine.
 func (g *guest) pay(invoice string) ledger.Payment {
 	g.t.Helper()
 	return g.ask(starter.PayInvoice{Caller: g.caller(), WalletID: g.wallet, Invoice: invoice})
@@ -78,7 +80,9 @@ func (g *guest) pay(invoice string) ledger.Payment {
 func (g *guest) ask(ask starter.PayInvoice) ledger.Payment {
 	g.t.Helper()
 	row, err := g.door.PayInvoice(g.t.Context(), ask)
-	must(g.t, err)
+	if err != nil {
+		g.t.Error("pay an invoice: ", err)
+	}
 	return row
 }
 
@@ -160,6 +164,34 @@ func (g *guest) count() int {
 	rows, err := g.door.List(g.t.Context(), ledger.Filter{AccountID: g.account})
 	must(g.t, err)
 	return len(rows)
+}
+
+// refusal expects a call to be refused for the reason, with a message for the user.
+func (g *guest) refusal(err error, want payment.Reason) {
+	g.t.Helper()
+	coded, ok := errors.AsType[*payment.Error](err)
+	if !ok || coded.Reason != want {
+		g.t.Fatalf("the call answers %v, want %s", err, want)
+	}
+	speaks(g.t, coded.Message)
+}
+
+// untouched expects wallet and budget as they were, and so many payments in the account, refused ones included.
+func (g *guest) untouched(payments int) {
+	g.t.Helper()
+	g.money()
+	if n := g.count(); n != payments {
+		g.t.Errorf("the account has %d payments, want %d", n, payments)
+	}
+}
+
+// atOnce runs n calls side by side and waits for all. They must not end the test: t.Fatal is for its own goroutine.
+func atOnce(n int, call func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { call(i) })
+	}
+	all.Wait()
 }
 
 // words is a payment's state and reason.
