@@ -31,6 +31,9 @@ func (d *deps) demoOnOwn(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, onNetwork(devnet.Remove(dir))) }()
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // Postgres' own user must pass through; nobody can look
+		return err
+	}
 	net, err := d.startNetwork(ctx, dir, 0)
 	if err != nil {
 		return err

@@ -54,10 +54,14 @@ func (p *payer) pay(ctx context.Context, d *deps, start func(*starter.Starter, s
 	if left := p.Wait - time.Since(began); !row.State.Terminal() && left > 0 {
 		row = await(ctx, door, row, left)
 	}
-	if err := d.print.Payment(row, nil); err != nil {
+	printed := row
+	if !d.print.JSON {
+		printed.Failure = nil // the error tells it
+	}
+	if err := d.print.Payment(printed, nil); err != nil {
 		return err
 	}
-	return show.Ended(row)
+	return show.Explained(row)
 }
 
 // await gives the payment's last row within the time. A row that the ledger does not have yet is read again until it does.

@@ -29,18 +29,23 @@ const Help = `Exit codes:
   4  the payment is pending and the time to wait was over
   5  Postgres, Temporal or an LND node does not answer`
 
-// Exit ends the program with a code. Without a message everything was printed before.
+// Exit ends the program with a code. Without message and failure everything was printed before.
 type Exit struct {
 	Code    Code
-	Message string // for the user: says what to do
+	Message string           // for the user: says what to do
+	Failure *payment.Failure // of the payment that the command was about
 }
 
 // Error is the message, for logs.
 func (e Exit) Error() string {
-	if e.Message == "" {
+	switch {
+	case e.Failure != nil:
+		return e.Failure.Message
+	case e.Message == "":
 		return "ended after its answer was printed"
+	default:
+		return e.Message
 	}
-	return e.Message
 }
 
 // CodeOfReason is the exit code of a refusal or error.
@@ -89,10 +94,18 @@ func CodeOfPayment(row ledger.Payment) Code {
 	}
 }
 
-// Ended is nil for a settled payment, else an Exit with its code.
+// Ended is nil for a settled payment, else an Exit with its code that prints nothing more.
 func Ended(row ledger.Payment) error {
 	if code := CodeOfPayment(row); code != OK {
 		return Exit{Code: code}
+	}
+	return nil
+}
+
+// Explained is Ended that tells why, for a payment whose failure is not printed yet.
+func Explained(row ledger.Payment) error {
+	if code := CodeOfPayment(row); code != OK {
+		return Exit{Code: code, Failure: row.Failure}
 	}
 	return nil
 }

@@ -117,6 +117,9 @@ func TestCodeOfPayment(t *testing.T) {
 		if got := show.CodeOfError(show.Ended(c.row)); got != c.want {
 			t.Errorf("%s: Ended gives %d, want %d", name, got, c.want)
 		}
+		if got := show.CodeOfError(show.Explained(c.row)); got != c.want {
+			t.Errorf("%s: Explained gives %d, want %d", name, got, c.want)
+		}
 	}
 	if got := show.CodeOfError(nil); got != 0 {
 		t.Errorf("no error ends with %d", got)

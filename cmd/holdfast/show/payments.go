@@ -121,6 +121,7 @@ func describe(e ledger.Event) string {
 	add("amount %s", "amount_msat", msat)
 	add("fee reserve %s", "fee_reserve_msat", msat)
 	add("attempt %s", "attempt", plain)
+	delete(left, "deadline") // of the call to LND: for programs
 	if height, ok := take("expiry_height"); ok && height != "0" {
 		parts = append(parts, "until block "+height)
 	}

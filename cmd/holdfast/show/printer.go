@@ -82,30 +82,33 @@ func (p Printer) table(head []string, rows [][]string) error {
 func (p Printer) Error(err error) {
 	failure := payment.Failure{Reason: payment.ReasonInternal, Message: err.Error()}
 	if exit, ok := errors.AsType[Exit](err); ok {
-		p.exit(exit)
-		return
-	}
-	if coded, ok := errors.AsType[*payment.Error](err); ok {
+		switch {
+		case exit.Failure != nil:
+			failure = *exit.Failure
+		case exit.Message != "":
+			failure.Reason = ""
+		default:
+			return // everything was printed before
+		}
+	} else if coded, ok := errors.AsType[*payment.Error](err); ok {
 		failure = coded.Failure
 	}
+	p.failure(failure)
+}
+
+func (p Printer) failure(failure payment.Failure) {
 	if p.JSON {
 		printer := Printer{Out: p.Err, JSON: true}
 		_ = printer.json(map[string]any{"error": failureView(&failure)}) // nobody is left to tell
 		return
 	}
-	_, _ = fmt.Fprintf(p.Err, "error: %s (%s)\n", failure.Message, failure.Reason)
+	reason := ""
+	if failure.Reason != "" {
+		reason = " (" + string(failure.Reason) + ")"
+	}
+	_, _ = fmt.Fprintf(p.Err, "error: %s%s\n", failure.Message, reason)
 	if failure.Budget != nil {
 		_ = Printer{Out: p.Err}.table(nil, shortfallRows(*failure.Budget))
-	}
-}
-
-func (p Printer) exit(exit Exit) {
-	switch {
-	case exit.Message == "":
-	case p.JSON:
-		_ = Printer{Out: p.Err}.json(map[string]any{"error": map[string]string{"message": exit.Message}})
-	default:
-		_, _ = fmt.Fprintf(p.Err, "error: %s\n", exit.Message)
 	}
 }
 

@@ -111,7 +111,7 @@ type Payment struct {
 
 // Failure is a refusal or failure in JSON.
 type Failure struct {
-	Reason  string     `json:"reason"`
+	Reason  string     `json:"reason,omitempty"` // empty for wrong usage
 	Message string     `json:"message"`
 	Budget  *Shortfall `json:"budget,omitempty"`
 }
