@@ -62,6 +62,9 @@ func (s *saga) hear(ctx workflow.Context, word step.Word) {
 
 // await follows until something happens, then asks. It returns every word, also one that is not terminal.
 func (s *saga) await(ctx workflow.Context, p pursuit) step.Word {
+	if s.abandon.wanted {
+		return s.tryAbandon(ctx, p)
+	}
 	followCtx, stop := workflow.WithCancel(following(ctx, s.req.Node, p.what))
 	defer stop()
 	followed := workflow.ExecuteActivity(followCtx, p.follow, s.req)
@@ -104,18 +107,18 @@ func (s *saga) ask(ctx workflow.Context, name, what string) (word step.Word, err
 	return word, err
 }
 
-// tryAbandon asks with the wish to give up, and answers the operator.
+// tryAbandon asks with the wish to give up. A refusal answers the operator; a terminal word is answered by the end, and
+// if the ledger does not take it, the wish still stands.
 func (s *saga) tryAbandon(ctx workflow.Context, p pursuit) step.Word {
-	s.abandon.wanted = false
+	drain(s.pokes)
 	word, err := s.ask(ctx, p.abandon, "abandon, if that is safe")
 	if err != nil {
 		word = s.word
 	}
-	s.abandon.refusal = ""
 	if !word.Terminal() {
-		s.abandon.refusal = "not abandoned: the money may still move. " + word.Note
+		refusal := "not abandoned: the money may still move. " + word.Note
+		s.abandon = abandonment{answers: s.abandon.answers + 1, refusal: refusal}
 	}
-	s.abandon.answers++
 	return word
 }
 

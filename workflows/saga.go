@@ -16,6 +16,8 @@ type saga struct {
 	answered bool      // there is something to tell a caller
 	sent     bool      // it may have left the house
 	word     step.Word // the last word of LND or the chain
+	told     telling   // what the Temporal UI shows
+	writing  workflow.Mutex
 
 	news    workflow.ReceiveChannel // hints of the watcher
 	pokes   workflow.Channel        // wishes of operators
@@ -26,7 +28,7 @@ type saga struct {
 // abandonment is an operator's wish to give a payment up, and the answer.
 type abandonment struct {
 	wanted  bool
-	answers int
+	answers int    // how many wishes were refused; a granted one is answered by the end
 	refusal string // why the last wish was not granted
 }
 
@@ -37,6 +39,7 @@ func open(ctx workflow.Context, req payment.Request) (*saga, error) {
 		outcome: payment.Outcome{ID: req.ID, Amount: req.Amount},
 		news:    workflow.GetSignalChannel(ctx, SignalNews),
 		pokes:   workflow.NewBufferedChannel(ctx, 64),
+		writing: workflow.NewMutex(ctx),
 	}
 	if err := workflow.SetUpdateHandler(ctx, UpdateOutcome, s.onOutcome); err != nil {
 		return nil, err
@@ -59,7 +62,7 @@ func (s *saga) over() bool { return s.outcome.State.Terminal() }
 func (s *saga) close(ctx workflow.Context) (payment.Outcome, error) {
 	s.answered = true
 	s.tell(ctx)
-	if err := workflow.Await(detached(ctx), func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	if err := s.until(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return payment.Outcome{}, err
 	}
 	return s.outcome, nil
@@ -96,9 +99,17 @@ func (s *saga) giveUpCancelled(ctx workflow.Context) error {
 	return s.giveUp(ctx, payment.Failure{Reason: payment.ReasonCanceled, Message: "The payment was cancelled before anything was sent."})
 }
 
-// record runs one transaction in the ledger and remembers what the row says now.
+// record runs one transaction in the ledger and remembers what the row says now. One at a time and none after the end:
+// an operator's void may come together with the saga's own step, and of a settle and a void the ledger takes only the first.
 func (s *saga) record(ctx workflow.Context, name, summary string, input any) error {
 	ctx = inLedger(detached(ctx), summary)
+	if err := s.writing.Lock(ctx); err != nil {
+		return err
+	}
+	defer s.writing.Unlock()
+	if s.over() {
+		return nil
+	}
 	var outcome payment.Outcome
 	if err := workflow.ExecuteLocalActivity(ctx, name, input).Get(ctx, &outcome); err != nil {
 		return err
@@ -108,9 +119,14 @@ func (s *saga) record(ctx workflow.Context, name, summary string, input any) err
 	return nil
 }
 
+// until waits, also in a cancelled workflow: a cancel ends neither the payment nor the wait of those who ask for it.
+func (s *saga) until(ctx workflow.Context, condition func() bool) error {
+	return workflow.Await(detached(ctx), condition)
+}
+
 // onOutcome answers as soon as there is something to tell: the end, or "in flight".
 func (s *saga) onOutcome(ctx workflow.Context) (payment.Outcome, error) {
-	err := workflow.Await(ctx, func() bool { return s.answered })
+	err := s.until(ctx, func() bool { return s.answered })
 	return s.outcome, err
 }
 
@@ -125,7 +141,7 @@ func (s *saga) mayRecheck() error {
 func (s *saga) onRecheck(ctx workflow.Context) (payment.Outcome, error) {
 	target := s.asks + 1
 	s.pokes.SendAsync(struct{}{})
-	err := workflow.Await(ctx, func() bool { return s.asks >= target || s.over() })
+	err := s.until(ctx, func() bool { return s.asks >= target || s.over() })
 	return s.outcome, err
 }
 
@@ -140,7 +156,7 @@ func (s *saga) onAbandon(ctx workflow.Context) (payment.Outcome, error) {
 	target := s.abandon.answers + 1
 	s.abandon.wanted = true
 	s.pokes.SendAsync(struct{}{})
-	if err := workflow.Await(ctx, func() bool { return s.abandon.answers >= target || s.over() }); err != nil {
+	if err := s.until(ctx, func() bool { return s.abandon.answers >= target || s.over() }); err != nil {
 		return s.outcome, err
 	}
 	if !s.over() && s.abandon.refusal != "" {

@@ -13,11 +13,15 @@ import (
 // Every step is retried without end and without a schedule-to-close limit: a step that gives up would leave a payment
 // without an owner. A step returns an error only when its context is cancelled.
 
+// always is the schedule-to-close limit of a local activity: left out, it would be the start-to-close limit.
+const always = 100 * 365 * 24 * time.Hour
+
 // inLedger runs one SQL transaction as a local activity.
 func inLedger(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: 15 * time.Second,
-		Summary:             summary,
+		StartToCloseTimeout:    15 * time.Second,
+		ScheduleToCloseTimeout: always,
+		Summary:                summary,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    200 * time.Millisecond,
 			BackoffCoefficient: 2,

@@ -11,22 +11,36 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// tell writes the payment's state where an operator looks: the search attributes and the workflow's current details.
-func (s *saga) tell(ctx workflow.Context) {
-	state := s.outcome.State
-	updates := []temporal.SearchAttributeUpdate{AttrStatus.ValueSet(string(state))}
-	if s.outcome.TxID != "" {
-		updates = append(updates, AttrHash.ValueSet(s.outcome.TxID))
-	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
-		workflow.GetLogger(ctx).Warn("search attributes were not updated", "payment_id", s.req.ID.String(), "error", err)
-	}
-	workflow.SetCurrentDetails(ctx, s.details(workflow.Now(ctx)))
+// telling is what was last written where an operator looks.
+type telling struct {
+	state payment.State
+	txid  string
+	since time.Time // of the state
 }
 
-func (s *saga) details(now time.Time) string {
+// tell writes the payment's state where an operator looks. The search attributes are events of the history: they are
+// written at changes only. The current details cost nothing.
+func (s *saga) tell(ctx workflow.Context) {
+	var updates []temporal.SearchAttributeUpdate
+	if s.told.state != s.outcome.State {
+		s.told.state, s.told.since = s.outcome.State, workflow.Now(ctx)
+		updates = append(updates, AttrStatus.ValueSet(string(s.outcome.State)))
+	}
+	if s.told.txid != s.outcome.TxID {
+		s.told.txid = s.outcome.TxID
+		updates = append(updates, AttrHash.ValueSet(s.outcome.TxID))
+	}
+	if len(updates) > 0 {
+		if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+			workflow.GetLogger(ctx).Warn("search attributes were not updated", "payment_id", s.req.ID.String(), "error", err)
+		}
+	}
+	workflow.SetCurrentDetails(ctx, s.details(s.told.since))
+}
+
+func (s *saga) details(since time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** since %s\n\n", s.outcome.State, now.UTC().Format("2006-01-02 15:04:05 UTC"))
+	fmt.Fprintf(&b, "**%s** since %s\n\n", s.outcome.State, since.UTC().Format("2006-01-02 15:04:05 UTC"))
 	switch {
 	case s.outcome.Failure != nil:
 		fmt.Fprintf(&b, "%s: %s\n", s.outcome.Failure.Reason, s.outcome.Failure.Message)
