@@ -65,7 +65,7 @@ func (n *NodeSteps) advance(ctx context.Context, req payment.Request, follow tim
 	fenced := row.Send.Attempt > 0
 	switch {
 	case err != nil && !errors.Is(err, lndclient.ErrNotFound):
-		return n.silent(row, err), nil
+		return n.silent(ctx, row, err)
 	case err == nil && fenced && known.Index > row.Send.Baseline:
 		return n.follow(ctx, row, known, follow)
 	case err == nil && !fenced && known.Status == lndclient.Succeeded:
@@ -73,21 +73,29 @@ func (n *NodeSteps) advance(ctx context.Context, req payment.Request, follow tim
 	case err == nil && !fenced && known.Status == lndclient.InFlight:
 		return notPaid(row, payment.ReasonPaymentInFlight), nil // somebody else's: we have not sent
 	case fenced && n.Now().Before(row.Send.Deadline.Add(n.Timing.Margin)):
-		return unknown("LND has not registered it; an earlier call may still arrive"), nil
+		return n.unsure(ctx, row, "LND has not registered it; an earlier call may still arrive")
 	default:
 		return unsent(ctx, row, known.Index, follow) // known is zero, or a failed payment from before
 	}
 }
 
 // silent is LND not answering. Before the first fence nothing can have left.
-func (n *NodeSteps) silent(row ledger.Payment, err error) step.Word {
+func (n *NodeSteps) silent(ctx context.Context, row ledger.Payment, err error) (step.Word, error) {
 	n.Log.Warn("LND does not answer", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
 	if row.Send.Attempt == 0 {
-		return notPaid(row, payment.ReasonNodeOffline)
+		return notPaid(row, payment.ReasonNodeOffline), nil
 	}
-	word := unknown("LND node " + n.Name + " does not answer")
-	word.Expiry = row.Expiry
-	return word
+	return n.unsure(ctx, row, "LND node "+n.Name+" does not answer")
+}
+
+// unsure notes that a fenced payment may be in flight: from then on the watcher hints its saga.
+func (n *NodeSteps) unsure(ctx context.Context, row ledger.Payment, note string) (step.Word, error) {
+	if err := n.Ledger.RecordPending(ctx, row.ID, row.Expiry); err != nil {
+		return step.Word{}, err
+	}
+	word := unknown(note)
+	word.Expiry, word.TxID = row.Expiry, row.TxID
+	return word, nil
 }
 
 // send fences the row and asks LND to pay. The fence is a compare-and-set on the attempt that we saw, so at most one
@@ -98,6 +106,9 @@ func (n *NodeSteps) send(ctx context.Context, row ledger.Payment, baseline uint6
 	if err != nil {
 		return failed(row, failureOf(err)), nil
 	}
+	// The call's time runs before the fence is asked for, so that it ends before the fence's deadline.
+	callCtx, cancel := context.WithTimeout(ctx, n.Timing.Call)
+	defer cancel()
 	seen := row.Send.Attempt
 	row, err = n.Ledger.BeginSend(ctx, row.ID, ledger.Fence{Seen: seen, Baseline: baseline, CallTimeout: n.Timing.Call})
 	switch {
@@ -108,8 +119,6 @@ func (n *NodeSteps) send(ctx context.Context, row ledger.Payment, baseline uint6
 	case row.Send.Attempt != seen+1:
 		return unknown("another attempt is sending it"), nil
 	}
-	callCtx, cancel := context.WithTimeout(ctx, n.Timing.Call)
-	defer cancel()
 	sent, err := n.Node.SendPayment(callCtx, order)
 	n.Log.Info("payment sent", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
 	switch {
@@ -120,7 +129,7 @@ func (n *NodeSteps) send(ctx context.Context, row ledger.Payment, baseline uint6
 	case errors.Is(err, lndclient.ErrAlreadyExists):
 		return n.look(ctx, row, follow)
 	default:
-		return unknown("LND was asked to pay and did not answer"), nil
+		return n.unsure(ctx, row, "LND was asked to pay and did not answer")
 	}
 }
 
@@ -148,14 +157,14 @@ func (n *NodeSteps) refused(ctx context.Context, row ledger.Payment, why payment
 	case err == nil:
 		return n.follow(ctx, row, known, follow)
 	default:
-		return unknown("LND refused, and then did not answer"), nil
+		return n.unsure(ctx, row, "LND refused, and then did not answer")
 	}
 }
 
 func (n *NodeSteps) look(ctx context.Context, row ledger.Payment, follow time.Duration) (step.Word, error) {
 	known, err := n.Node.LookupPayment(ctx, row.PaymentHash)
 	if err != nil || known.Index <= row.Send.Baseline {
-		return unknown("LND says that it has the payment, and does not show it"), nil
+		return n.unsure(ctx, row, "LND says that it has the payment, and does not show it")
 	}
 	return n.follow(ctx, row, known, follow)
 }

@@ -147,7 +147,7 @@ func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (st
 		return n.askChain(ctx, row)
 	}
 	if _, err := n.Node.Info(ctx); err != nil {
-		return n.silent(row, err), nil
+		return n.silent(ctx, row, err)
 	}
 	row, err = n.Ledger.BeginSend(ctx, row.ID, ledger.Fence{Seen: 0, CallTimeout: n.Timing.Call})
 	switch {
@@ -216,7 +216,7 @@ func (n *NodeSteps) askChain(ctx context.Context, row ledger.Payment) (step.Word
 	case err == nil && tx.Confirmations > 0:
 		return step.Word{Status: step.InFlight, TxID: row.TxID, Note: fmt.Sprintf("%d of %d confirmations", tx.Confirmations, n.Depth)}, nil
 	case err != nil && !errors.Is(err, lndclient.ErrNotFound):
-		return n.silent(row, err), nil
+		return n.silent(ctx, row, err)
 	}
 	err = n.Node.Publish(ctx, row.RawTx, row.ID.String())
 	if errors.Is(err, lndclient.ErrRefused) {
@@ -233,7 +233,7 @@ func (n *NodeSteps) conflict(ctx context.Context, row ledger.Payment) (step.Word
 	}
 	others, err := n.Node.ListTransactions(ctx, 0)
 	if err != nil {
-		return n.silent(row, err), nil
+		return n.silent(ctx, row, err)
 	}
 	for _, other := range others {
 		if other.TxID != row.TxID && other.Confirmations >= n.Depth && spendsAny(other, inputs) {
