@@ -120,6 +120,7 @@ func TestKilledNodeComesBack(t *testing.T) {
 				t.Errorf("%s bob: %+v", name, p)
 			}
 		}
+		must(t, remote.Mine(ctx, 1)) // a node that does not run is not waited for
 		began := time.Now()
 		must(t, remote.StartProcess(ctx, "bob"))
 		t.Logf("%s bob is back after %s", name, time.Since(began))
@@ -161,7 +162,10 @@ func TestOneSupervisorPerDir(t *testing.T) {
 // Invariants 1 and 4: beside the package's network, another one keeps its state.
 func TestSecondStartKeepsState(t *testing.T) {
 	ctx := ctxFor(t, 5*time.Minute)
-	cfg := devnet.Config{Dir: filepath.Join(devnettest.Dir(t), strings.Repeat("deep", 30)), Fast: true}
+	cfg := devnet.Config{
+		Dir: filepath.Join(devnettest.Dir(t), strings.Repeat("deep", 30)), Fast: true,
+		Extra: []devnet.Process{{Name: "worker", Path: "/bin/sh", Args: []string{"-c", "echo at $TEMPORAL_ADDRESS; exec sleep 1000"}}},
+	}
 	height := 0
 	for _, step := range []string{"first", "second"} {
 		began := time.Now()
@@ -174,6 +178,14 @@ func TestSecondStartKeepsState(t *testing.T) {
 			t.Errorf("second start took %s, at height %d of %d", time.Since(began), now, height)
 		}
 		pay(ctx, t, &n.Operations, "bank", "bob", 1000)
+		must(t, n.KillProcess("worker"))
+		must(t, n.StartProcess(ctx, "worker"))
+		if list := n.Ps(); list[len(list)-1].Name != "worker" || list[len(list)-1].State != devnet.Running {
+			t.Errorf("the worker does not run: %+v", list)
+		}
+		if text, err := os.ReadFile(n.LogPath("worker")); err != nil || !strings.Contains(string(text), "at "+n.Env()["TEMPORAL_ADDRESS"]) {
+			t.Errorf("the worker's log is %q, %v", text, err)
+		}
 		must(t, n.Mine(ctx, 3))
 		height = now + 3
 		began = time.Now()
