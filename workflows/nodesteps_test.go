@@ -60,3 +60,14 @@ func (s *saga) closesAfter(event func(), refused *payment.Failure) {
 		return step.Closed{Failure: refused}, nil
 	})
 }
+
+// releaseAfter is a release that fails some times first.
+func releaseAfter(calls *int, failures int) func(context.Context, payment.ID) error {
+	return func(context.Context, payment.ID) error {
+		*calls++
+		if *calls <= failures {
+			return errAway
+		}
+		return nil
+	}
+}
