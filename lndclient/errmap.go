@@ -106,7 +106,7 @@ func definiteAnswers() []answer {
 		{callsSend, codes.Unknown, "payment request must contain either a payment address", KindRefused, payment.ReasonInvoiceInvalid},
 		{callsSend, codes.Unknown, "the AMP flag", KindRefused, payment.ReasonInvoiceInvalid},
 		{callsSend, codes.Unknown, "invoice not for current active network", KindRefused, payment.ReasonInvoiceInvalid},
-		{callsSend, codes.Unknown, "invalid checksum", KindRefused, payment.ReasonInvoiceInvalid},
+		{callsSend, codes.Unknown, "checksum failed.", KindRefused, payment.ReasonInvoiceInvalid},
 		{callsSend, codes.Unknown, "cltv limit", KindRefused, payment.ReasonInvoiceInvalid},
 		// PreparePayment: initializable() of the payments database.
 		{callsSend, codes.AlreadyExists, "", KindAlreadyExists, ""},

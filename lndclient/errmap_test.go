@@ -31,7 +31,7 @@ func TestClassify(t *testing.T) {
 		{callSendPayment, codes.Unknown, "payment request must contain either a payment address or blinded paths", KindRefused, payment.ReasonInvoiceInvalid},
 		{callSendPayment, codes.Unknown, "the AMP flag (--amp or SendPaymentRequest.Amp) must be set to pay an AMP invoice", KindRefused, payment.ReasonInvoiceInvalid},
 		{callSendPayment, codes.Unknown, "invoice not for current active network 'regtest'", KindRefused, payment.ReasonInvoiceInvalid},
-		{callSendPayment, codes.Unknown, "invalid checksum (expected aaaaaa got bbbbbb)", KindRefused, payment.ReasonInvoiceInvalid},
+		{callSendPayment, codes.Unknown, "checksum failed. Expected aaaaaa, got bbbbbb.", KindRefused, payment.ReasonInvoiceInvalid},
 		{callSendPayment, codes.Unknown, "cltv limit 2016 should be greater than 3000", KindRefused, payment.ReasonInvoiceInvalid},
 		// In the payments database.
 		{callSendPayment, codes.AlreadyExists, "invoice is already paid", KindAlreadyExists, ""},

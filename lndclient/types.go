@@ -27,7 +27,8 @@ type Node interface {
 	LocateHTLCs(ctx context.Context, hash payment.Hash) (HTLCPlaces, error)
 	// ListPayments lists payments with index > after, oldest first, at most limit (lnrpc.ListPayments).
 	ListPayments(ctx context.Context, after uint64, limit int) ([]Payment, error)
-	// EstimateRouteFee asks for a route without sending (routerrpc.EstimateRouteFee); the fee in msat.
+	// EstimateRouteFee asks for the best single route without sending or probing (lnrpc.QueryRoutes); the fee in msat.
+	// ErrNotFound: no route. ErrRefused with ReasonNodeFunds: our channels cannot send the amount.
 	EstimateRouteFee(ctx context.Context, invoice string, amount payment.Msat) (payment.Msat, error)
 	// ExplainNoRoute tells, after a payment failed with ReasonNoRoute, whether a route exists that costs more than feeLimit:
 	// ReasonFeeOverLimit, else ReasonNoRoute (lnrpc.QueryRoutes; nothing is sent). LND itself reports both as NO_ROUTE.
@@ -63,9 +64,11 @@ type Node interface {
 	// Balance is what the node holds (lnrpc.WalletBalance, ChannelBalance).
 	Balance(ctx context.Context) (Balance, error)
 
-	// WatchPayments calls seen for each change of a payment, from now on (routerrpc.TrackPayments). Each Watch call blocks
-	// until ctx ends, the stream breaks or seen returns an error. ready (may be nil) is called once LND has accepted the
-	// subscription, so that a caller can subscribe first and look up afterwards.
+	// WatchPayments calls seen for the payments in flight and then for each change of a payment (routerrpc.TrackPayments).
+	// An old state may come after a newer one: an update is a hint to look up. Each Watch call blocks
+	// until ctx ends, the stream breaks or seen returns an error. ready (may be nil) is called when LND has answered a call
+	// made after the subscription, so that a caller can subscribe first and look up afterwards. LND acknowledges no
+	// subscription, so this is no proof: a change in that moment can be missed, and a timer must ask again.
 	WatchPayments(ctx context.Context, ready func(), seen func(Payment) error) error
 	// WatchInvoices calls seen for each invoice that settles after settleIndex, in order (lnrpc.SubscribeInvoices).
 	WatchInvoices(ctx context.Context, settleIndex uint64, ready func(), seen func(Invoice) error) error
