@@ -134,14 +134,13 @@ func TestOnchainCancelled(t *testing.T) {
 	})
 	t.Run("while reserving", func(t *testing.T) {
 		s := newOnchain(t)
-		s.signs(refusal(payment.ReasonNodeFunds))
 		s.books.meddle = func(name string) {
 			if name == step.Reserve {
 				s.cancel()
 			}
 		}
 		s.wantsEnd(s.run("Onchain"), payment.Failed, payment.ReasonCanceled)
-		s.wants("EstimateOnchain", "Reserve", "SignOnchain, 7 sat/vB, reserve 400 sat", "cancel SignOnchain", "Void CANCELED, attempt 0", "ReleaseInputs")
+		s.wants("EstimateOnchain", "Reserve", "Void CANCELED, attempt 0", "ReleaseInputs")
 	})
 	t.Run("while signing", func(t *testing.T) {
 		s := newOnchain(t)

@@ -133,7 +133,6 @@ func TestOutcomeOfACancelledWorkflow(t *testing.T) {
 	t.Run("asked before the reserve is through", func(t *testing.T) {
 		s := newSaga(t, lightningRequest())
 		s.books.away[step.Reserve] = 10
-		s.says(step.SendLightning, away)
 		var told *reply
 		s.at(0, func() { told = s.update(workflows.UpdateOutcome) })
 		s.at(time.Second, s.cancel)

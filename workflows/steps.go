@@ -68,37 +68,45 @@ func detached(ctx workflow.Context) workflow.Context {
 	return out
 }
 
+// call runs a step on a node. After a cancel none is even scheduled: Temporal would schedule it and then ask to cancel it.
+func call(ctx workflow.Context, name string, input, out any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return workflow.ExecuteActivity(ctx, name, input).Get(ctx, out)
+}
+
 func sendLightning(ctx workflow.Context, req payment.Request) (word step.Word, err error) {
 	ctx = onNode(ctx, req.Node, "send through "+req.Node)
-	err = workflow.ExecuteActivity(ctx, step.SendLightning, req).Get(ctx, &word)
+	err = call(ctx, step.SendLightning, req, &word)
 	return word, err
 }
 
 func closeInvoice(ctx workflow.Context, req payment.Request) (closed step.Closed, err error) {
 	ctx = onNode(ctx, req.Node, "cancel our invoice in "+req.Node+", so that nobody outside can pay it too")
-	err = workflow.ExecuteActivity(ctx, step.CloseInvoice, req).Get(ctx, &closed)
+	err = call(ctx, step.CloseInvoice, req, &closed)
 	return closed, err
 }
 
 func estimateOnchain(ctx workflow.Context, req payment.Request) (quote step.Quote, err error) {
 	ctx = onNode(ctx, req.Node, "estimate the miner fee")
-	err = workflow.ExecuteActivity(ctx, step.EstimateOnchain, req).Get(ctx, &quote)
+	err = call(ctx, step.EstimateOnchain, req, &quote)
 	return quote, err
 }
 
 func signOnchain(ctx workflow.Context, req payment.Request, satPerVByte uint64) (signed step.Signed, err error) {
 	ctx = onNode(ctx, req.Node, "fund, sign and store the transaction")
-	err = workflow.ExecuteActivity(ctx, step.SignOnchain, step.SignInput{Request: req, SatPerVByte: satPerVByte}).Get(ctx, &signed)
+	err = call(ctx, step.SignOnchain, step.SignInput{Request: req, SatPerVByte: satPerVByte}, &signed)
 	return signed, err
 }
 
 func publishOnchain(ctx workflow.Context, req payment.Request) (word step.Word, err error) {
 	ctx = onNode(ctx, req.Node, "broadcast the stored transaction")
-	err = workflow.ExecuteActivity(ctx, step.PublishOnchain, req).Get(ctx, &word)
+	err = call(ctx, step.PublishOnchain, req, &word)
 	return word, err
 }
 
 func releaseInputs(ctx workflow.Context, req payment.Request) error {
 	ctx = onNode(ctx, req.Node, "release the inputs")
-	return workflow.ExecuteActivity(ctx, step.ReleaseInputs, req.ID).Get(ctx, nil)
+	return call(ctx, step.ReleaseInputs, req.ID, nil)
 }
