@@ -21,6 +21,10 @@ func explain(reason payment.Reason) payment.Failure {
 
 func explanation(reason payment.Reason) string {
 	switch reason {
+	case payment.ReasonInvalidAddress:
+		return "The address cannot be paid. Ask the receiver for another one."
+	case payment.ReasonDust:
+		return "The amount is too small for an on-chain payment. Use lightning for small amounts."
 	case payment.ReasonAlreadyPaid:
 		return "Invoice is already paid."
 	case payment.ReasonPaymentInFlight:
@@ -47,6 +51,10 @@ func explanation(reason payment.Reason) string {
 		return "The network refused the transaction, and nothing was sent. Check the address and amount, or try later."
 	case payment.ReasonConflict:
 		return "The transaction can no longer confirm, because one of its inputs was spent elsewhere. Nothing was paid; try again."
+	case payment.ReasonWalletNotFound:
+		return "There is no such wallet in this account. Check its id."
+	case payment.ReasonInsufficientBalance:
+		return "The wallet does not have enough available for this payment and its fee. Receive funds or pay less."
 	case payment.ReasonAbandoned:
 		return "An operator gave the payment up before it was sent; nothing was paid."
 	case payment.ReasonCanceled:

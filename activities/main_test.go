@@ -249,4 +249,3 @@ func eventually(t testing.TB, what string, holds func() bool) {
 		}
 	}
 }
-

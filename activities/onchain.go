@@ -32,10 +32,15 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 	amount := req.Amount.Ceil()
 	if req.SendAll {
 		wallet, err := n.Ledger.Wallet(ctx, req.WalletID)
-		if err != nil {
+		switch {
+		case payment.IsReason(err, payment.ReasonWalletNotFound), err == nil && wallet.AccountID != req.AccountID:
+			return refuse(payment.ReasonWalletNotFound)
+		case err != nil:
 			return step.Quote{}, err
 		}
-		amount = wallet.Available().Floor()
+		if amount = wallet.Available().Floor(); amount <= 0 {
+			return refuse(payment.ReasonInsufficientBalance)
+		}
 	}
 	target, ok := req.Speed.TargetBlocks()
 	if !ok || amount <= 0 {
@@ -44,13 +49,23 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 	estimate, err := n.Node.EstimateFee(ctx, req.Address, amount, target)
 	switch {
 	case errors.Is(err, lndclient.ErrRefused):
-		return refuse(whyOr(err, payment.ReasonNodeFunds))
+		why := whyOr(err, payment.ReasonNodeFunds)
+		if why == payment.ReasonNodeFunds && n.lacks(ctx, req, amount) {
+			why = payment.ReasonInsufficientBalance
+		}
+		return refuse(why)
 	case err != nil:
 		n.Log.Warn("no fee estimate", "payment_id", req.ID.String(), "node", n.Name, "error", err)
 		return refuse(payment.ReasonNodeOffline)
 	}
 	reserve := estimate.Fee + estimate.Fee/4 + 1
 	return step.Quote{FeeReserve: reserve.MustMsat(), SatPerVByte: estimate.SatPerVByte}, nil
+}
+
+// lacks reports whether the customer does not have the amount, whatever the node has.
+func (n *NodeSteps) lacks(ctx context.Context, req payment.Request, amount payment.Sat) bool {
+	wallet, err := n.Ledger.Wallet(ctx, req.WalletID)
+	return err == nil && wallet.AccountID == req.AccountID && wallet.Available().Floor() < amount
 }
 
 func whyOr(err error, otherwise payment.Reason) payment.Reason {
@@ -149,6 +164,9 @@ func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (st
 	if _, err := n.Node.Info(ctx); err != nil {
 		return n.silent(ctx, row, err)
 	}
+	// The call's time runs before the fence is asked for, so that it ends before the fence's deadline.
+	callCtx, cancel := context.WithTimeout(ctx, n.Timing.Call)
+	defer cancel()
 	row, err = n.Ledger.BeginSend(ctx, row.ID, ledger.Fence{Seen: 0, CallTimeout: n.Timing.Call})
 	switch {
 	case err != nil:
@@ -158,8 +176,6 @@ func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (st
 	case row.Send.Attempt != 1:
 		return n.askChain(ctx, row)
 	}
-	callCtx, cancel := context.WithTimeout(ctx, n.Timing.Call)
-	defer cancel()
 	err = n.Node.Publish(callCtx, row.RawTx, row.ID.String())
 	n.Log.Info("transaction broadcast", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "error", err)
 	if errors.Is(err, lndclient.ErrRefused) {
@@ -170,14 +186,17 @@ func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (st
 
 // broadcast notes that the transaction is, or may be, on its way.
 func (n *NodeSteps) broadcast(ctx context.Context, row ledger.Payment, err error) (step.Word, error) {
-	if recordErr := n.Ledger.RecordPending(ctx, row.ID, 0); recordErr != nil {
-		return step.Word{}, recordErr
-	}
-	word := step.Word{Status: step.InFlight, TxID: row.TxID, Note: fmt.Sprintf("waits for %d confirmations", n.Depth)}
 	if err != nil {
-		word.Unknown, word.Note = true, "broadcast, no answer; will be broadcast again"
+		return n.unsure(ctx, row, "broadcast, no answer; will be broadcast again")
 	}
-	return word, nil
+	return n.confirming(ctx, row, 0)
+}
+
+func (n *NodeSteps) confirming(ctx context.Context, row ledger.Payment, confirmations int32) (step.Word, error) {
+	if err := n.Ledger.RecordPending(ctx, row.ID, 0); err != nil {
+		return step.Word{}, err
+	}
+	return step.Word{Status: step.InFlight, TxID: row.TxID, Note: fmt.Sprintf("%d of %d confirmations", confirmations, n.Depth)}, nil
 }
 
 // AskOnchain looks for confirmations and broadcasts again what has none.
@@ -187,8 +206,11 @@ func (n *NodeSteps) AskOnchain(ctx context.Context, req payment.Request) (step.W
 	if err != nil {
 		return step.Word{}, err
 	}
-	if row.State.Terminal() {
+	switch {
+	case row.State.Terminal():
 		return wordOfRow(row), nil
+	case row.Send.Attempt == 0: // only PublishOnchain may broadcast first: it fences
+		return step.Word{Status: step.InFlight, TxID: row.TxID, Note: "not broadcast yet"}, nil
 	}
 	return n.askChain(ctx, row)
 }
@@ -214,7 +236,7 @@ func (n *NodeSteps) askChain(ctx context.Context, row ledger.Payment) (step.Word
 	case err == nil && tx.Confirmations >= n.Depth:
 		return step.Word{Status: step.Paid, Fee: row.SignedFee, TxID: row.TxID, Attempt: row.Send.Attempt}, nil
 	case err == nil && tx.Confirmations > 0:
-		return step.Word{Status: step.InFlight, TxID: row.TxID, Note: fmt.Sprintf("%d of %d confirmations", tx.Confirmations, n.Depth)}, nil
+		return n.confirming(ctx, row, tx.Confirmations)
 	case err != nil && !errors.Is(err, lndclient.ErrNotFound):
 		return n.silent(ctx, row, err)
 	}
@@ -241,8 +263,7 @@ func (n *NodeSteps) conflict(ctx context.Context, row ledger.Payment) (step.Word
 			return notPaid(row, payment.ReasonConflict), nil
 		}
 	}
-	return step.Word{Status: step.InFlight, Unknown: true, TxID: row.TxID,
-		Note: "the mempool refuses the transaction, and no confirmed transaction conflicts with it"}, nil
+	return n.unsure(ctx, row, "the mempool refuses the transaction, and no confirmed transaction conflicts with it")
 }
 
 func spendsAny(tx lndclient.Transaction, inputs []lndclient.TxInput) bool {
