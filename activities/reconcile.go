@@ -36,16 +36,15 @@ func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) 
 		return step.Repaired{}, err
 	}
 	repaired := step.Repaired{Looked: len(rows)}
+	var failed error // one that cannot be started must not keep the others waiting
 	for _, row := range rows {
 		restarted, err := u.Resume(ctx, row)
-		if err != nil {
-			return repaired, err
-		}
+		failed = errors.Join(failed, err)
 		if restarted {
 			repaired.Restarted = append(repaired.Restarted, row.ID)
 		}
 	}
-	return repaired, nil
+	return repaired, failed
 }
 
 // KeepLedger advances the sums of idle budgets, retires old spends and rolls the system accounts up.
