@@ -104,6 +104,9 @@ func TestAbandonInFlight(t *testing.T) {
 		s.wantsEnd(s.run("Lightning"), payment.Settled, "")
 		wantReply(t, told, payment.Settled, time.Hour)
 	})
+}
+
+func TestAbandonInFlightAmongOthers(t *testing.T) {
 	t.Run("two at once", func(t *testing.T) {
 		s := newSaga(t, lightningRequest())
 		s.says(step.SendLightning, s.flying, s.paid(sat))

@@ -39,30 +39,36 @@ func (s *saga) tell(ctx workflow.Context) {
 }
 
 func (s *saga) details(since time.Time) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** since %s\n\n", s.outcome.State, since.UTC().Format("2006-01-02 15:04:05 UTC"))
-	switch {
-	case s.outcome.Failure != nil:
-		fmt.Fprintf(&b, "%s: %s\n", s.outcome.Failure.Reason, s.outcome.Failure.Message)
-	case s.outcome.State == payment.Settled:
-		fmt.Fprintf(&b, "Paid %v, fee %v.\n", s.outcome.Amount, s.outcome.Fee)
-	case s.sent && s.req.Kind == payment.Lightning:
-		fmt.Fprintf(&b, "Waits for the final word of LND node `%s`.\n", s.req.Node)
-		if s.word.Expiry != 0 {
-			fmt.Fprintf(&b, "The last HTLC times out at block %d: until then the receiver can settle or cancel.\n", s.word.Expiry)
-		}
-	case s.sent:
-		b.WriteString("Broadcast; waits for confirmations.\n")
-	default:
-		b.WriteString("Nothing has left yet.\n")
+	paragraphs := []string{
+		fmt.Sprintf("**%s** since %s", s.outcome.State, since.UTC().Format("2006-01-02 15:04:05 UTC")),
+		s.standing(),
 	}
 	if s.outcome.TxID != "" {
-		fmt.Fprintf(&b, "\nTransaction `%s`\n", s.outcome.TxID)
+		paragraphs = append(paragraphs, fmt.Sprintf("Transaction `%s`", s.outcome.TxID))
 	}
 	if s.word.Note != "" && !s.over() {
-		fmt.Fprintf(&b, "\n%s\n", s.word.Note)
+		paragraphs = append(paragraphs, s.word.Note)
 	}
-	return b.String()
+	return strings.Join(paragraphs, "\n\n") + "\n"
+}
+
+// standing says what the payment waits for, or how it ended.
+func (s *saga) standing() string {
+	switch {
+	case s.outcome.Failure != nil:
+		return fmt.Sprintf("%s: %s", s.outcome.Failure.Reason, s.outcome.Failure.Message)
+	case s.outcome.State == payment.Settled:
+		return fmt.Sprintf("Paid %v, fee %v.", s.outcome.Amount, s.outcome.Fee)
+	case !s.sent:
+		return "Nothing has left yet."
+	case s.req.Kind == payment.Onchain:
+		return "Broadcast; waits for confirmations."
+	case s.word.Expiry == 0:
+		return fmt.Sprintf("Waits for the final word of LND node `%s`.", s.req.Node)
+	default:
+		return fmt.Sprintf("Waits for the final word of LND node `%s`.\nThe last HTLC times out at block %d: until then the receiver can settle or cancel.",
+			s.req.Node, s.word.Expiry)
+	}
 }
 
 // Summary is the one line that names a payment in the workflow list: "5,000 sat to lnbcrt50u…, key 'shop'".

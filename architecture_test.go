@@ -1,0 +1,238 @@
+// Package holdfast_test checks the house as a whole: who may import whom, and that files stay small.
+package holdfast_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/holdfast-pay/holdfast"
+
+// room is a package or a tree of packages, and what of ours it may import besides its own tree.
+type room struct {
+	name string // folder below the module's root; its subfolders belong to it unless they have a room of their own
+	sees []string
+}
+
+// rooms is the direction of imports (DESIGN, section 2): cmd and demo on top, payment at the bottom, nothing points back.
+// An entry "x" means the package x, "x/..." its subfolders too.
+var rooms = []room{
+	{"payment", nil},
+	{"payment/statediagram", []string{"payment"}},
+	{"identity", []string{"payment"}},
+	{"pricing", []string{"payment"}},
+	{"lnurl", []string{"payment"}},
+	{"lndclient", []string{"payment"}},
+	{"ledger", []string{"payment"}},
+	{"activities/step", []string{"payment"}},
+	{"activities", []string{"payment", "activities/step", "ledger", "lndclient", "pricing", "lnurl", "identity"}},
+	{"workflows", []string{"payment", "activities/step"}},
+	{"starter", []string{"payment", "activities/step", "workflows", "ledger", "lndclient", "pricing", "lnurl", "identity"}},
+	{"worker", []string{"payment", "activities/step", "activities", "workflows", "starter", "ledger", "lndclient", "pricing", "lnurl", "identity"}},
+	// The doors read the ledger and go through starter: activities, workflows and lndclient are not theirs to see.
+	{"api", []string{"payment", "starter", "ledger", "pricing", "lnurl", "identity"}},
+	{"dashboard", []string{"payment", "starter", "ledger", "pricing", "lnurl", "identity", "api/..."}},
+	// devnet is the outside world: it knows nothing of the product, and the product nothing of it.
+	{"devnet", nil},
+	{"demo", []string{"payment", "identity", "ledger", "lndclient", "starter", "worker", "workflows", "devnet/..."}},
+	{"cmd", []string{"payment", "identity", "pricing", "lnurl", "lndclient", "ledger", "activities", "activities/step", "workflows",
+		"starter", "worker", "api/...", "dashboard/...", "demo", "devnet/..."}},
+}
+
+// testRooms serve tests only. They may see everything but cmd, and nothing of the product may see them.
+var testRooms = []string{
+	"bench", "e2e", "devnet/devnettest", "ledger/ledgertest", "lndclient/lndfake", "lndclient/conformance", "workflows/historytest",
+}
+
+// outsiders are imports from elsewhere that belong into one room.
+var outsiders = []struct {
+	prefix string
+	only   []string
+	why    string
+}{
+	{"github.com/lightningnetwork/lnd", []string{"lndclient", "devnet"}, "lndclient is the only place that knows lnrpc; devnet has a client of its own"},
+	{"github.com/jackc/pgx", []string{"ledger", "devnet", "cmd"}, "ledger is the only door to money"},
+	{"database/sql", []string{"ledger"}, "ledger is the only door to money"},
+	{"go.temporal.io/sdk/client", []string{"starter", "worker", "cmd"}, "starter is the only door to Temporal"},
+	{"go.temporal.io/sdk/testsuite", nil, "it is for tests"},
+	{"testing", nil, "it is for tests"},
+}
+
+// deterministic is all that workflows may import of others.
+var deterministic = []string{"fmt", "strings", "time", "errors", "slices", "go.temporal.io/sdk/workflow", "go.temporal.io/sdk/temporal"}
+
+type pkg struct {
+	ImportPath string
+	Dir        string
+	Imports    []string // of its files without the tests
+	GoFiles    []string
+	TestFiles  []string `json:"TestGoFiles"`
+	XTestFiles []string `json:"XTestGoFiles"`
+	Doc        string
+}
+
+func TestDirectionOfImports(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		for _, wrong := range violations(p) {
+			t.Error(wrong)
+		}
+	}
+}
+
+// The check must notice what it is for.
+func TestDirectionOfImportsNoticesViolations(t *testing.T) {
+	t.Parallel()
+	for importer, imported := range map[string]string{
+		"payment":               module + "/identity",
+		"ledger":                module + "/lndclient",
+		"lndclient":             module + "/ledger/ledgertest",
+		"activities":            module + "/starter",
+		"activities/step":       module + "/activities",
+		"workflows":             module + "/activities",
+		"worker":                module + "/cmd/holdfast",
+		"api/graphql":           module + "/workflows",
+		"dashboard":             module + "/activities/step",
+		"starter":               module + "/devnet/postgres",
+		"devnet":                module + "/payment",
+		"e2e":                   module + "/cmd/holdfast",
+		"identity":              "github.com/jackc/pgx/v5",
+		"activities/lightning":  "github.com/lightningnetwork/lnd/lnrpc",
+		"workflows/sub":         "math/rand",
+		"cmd/holdfast":          "go.temporal.io/sdk/testsuite",
+		"somewhere/without/one": "fmt",
+	} {
+		p := pkg{ImportPath: module + "/" + importer, Imports: []string{imported}}
+		if len(violations(p)) == 0 {
+			t.Errorf("%s may import %s", importer, imported)
+		}
+	}
+}
+
+// violations lists the imports that a package must not have.
+func violations(p pkg) []string {
+	name := strings.TrimPrefix(p.ImportPath, module+"/")
+	testOnly := inside(name, testRooms)
+	home, found := roomOf(name)
+	if !found && !testOnly {
+		return []string{name + " has no room: add it to the rooms of architecture_test.go, with what it may see"}
+	}
+	var out []string
+	for _, imported := range p.Imports {
+		other, ours := strings.CutPrefix(imported, module+"/")
+		switch {
+		case ours && inside(other, []string{"cmd"}) && !inside(name, []string{"cmd"}):
+			out = append(out, name+" imports "+other+": nobody imports cmd")
+		case testOnly:
+		case ours && inside(other, testRooms):
+			out = append(out, name+" imports "+other+": that is for tests")
+		case ours && !home.maySee(other):
+			out = append(out, fmt.Sprintf("%s imports %s; it may see %v", name, other, home.sees))
+		case !ours:
+			out = append(out, stranger(name, imported)...)
+		}
+	}
+	return out
+}
+
+// stranger checks an import from elsewhere.
+func stranger(name, imported string) []string {
+	for _, rule := range outsiders {
+		if inside(imported, []string{rule.prefix}) && !inside(name, rule.only) {
+			return []string{name + " imports " + imported + ": " + rule.why}
+		}
+	}
+	if inside(name, []string{"workflows"}) && !slices.Contains(deterministic, imported) {
+		return []string{name + " imports " + imported + ": workflows see nothing that is not deterministic"}
+	}
+	return nil
+}
+
+// roomOf finds the smallest room that a package is in.
+func roomOf(name string) (home room, found bool) {
+	for _, r := range rooms {
+		if inside(name, []string{r.name}) && len(r.name) > len(home.name) {
+			home, found = r, true
+		}
+	}
+	return home, found
+}
+
+func (r room) maySee(other string) bool {
+	at, _ := roomOf(other)
+	if at.name == r.name {
+		return true
+	}
+	for _, entry := range r.sees {
+		tree, whole := strings.CutSuffix(entry, "/...")
+		if other == entry || whole && inside(other, []string{tree}) {
+			return true
+		}
+	}
+	return false
+}
+
+// inside reports whether a path is one of the folders or below one.
+func inside(name string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return name == f || strings.HasPrefix(name, f+"/") })
+}
+
+// undocumented are packages without a doc.go.
+var undocumented = map[string]string{
+	"ledger/internal/db": "generated by sqlc",
+}
+
+func TestEveryPackageHasADoc(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		if _, excused := undocumented[name]; excused || p.ImportPath == module {
+			continue
+		}
+		text, err := os.ReadFile(path.Join(p.Dir, "doc.go"))
+		if err != nil {
+			t.Errorf("%s has no doc.go that says what it owns, what it must not do, and its invariants", name)
+			continue
+		}
+		if first, _, _ := strings.Cut(string(text), "\npackage "); !strings.HasPrefix(first, "// ") || p.Doc == "" {
+			t.Errorf("%s: its doc.go has no package comment", name)
+		}
+	}
+}
+
+// packages lists the packages of the module, those of the tests alone included.
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Dir,Imports,GoFiles,TestGoFiles,XTestGoFiles,Doc", "./...")
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.ImportPath != module {
+			all = append(all, p)
+		}
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list found %d packages", len(all))
+	}
+	return all
+}
