@@ -36,10 +36,10 @@ func (l *LedgerSteps) Void(ctx context.Context, in step.VoidInput) (payment.Outc
 	return row.Outcome(), err
 }
 
-// outcomeOf turns an idempotency conflict, the one refusal that has no row of its own, into an outcome.
+// outcomeOf turns the refusals that have no row of their own into an outcome: asking again would not change them.
 func outcomeOf(req payment.Request, call func() (ledger.Payment, error)) (payment.Outcome, error) {
 	row, err := call()
-	if payment.IsReason(err, payment.ReasonIdempotencyConflict) {
+	if payment.IsReason(err, payment.ReasonIdempotencyConflict) || payment.IsReason(err, payment.ReasonInvalidInput) {
 		failure := failureOf(err)
 		return payment.Outcome{ID: req.ID, State: payment.Refused, Failure: &failure, Amount: req.Amount}, nil
 	}

@@ -90,6 +90,9 @@ func (s *Starter) steer(ctx context.Context, id payment.ID, update string) (ledg
 		err = handle.Get(ctx, nil)
 	}
 	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		if refused.Type() == workflows.RefusedEnded {
+			return s.ledger.Payment(ctx, id)
+		}
 		return row, payment.Errorf(payment.ReasonPaymentInFlight, "%s", refused.Message()).Because(err)
 	}
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {

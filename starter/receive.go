@@ -33,8 +33,8 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 		return step.Invoice{}, payment.Errorf(payment.ReasonInvalidAmount, "The amount must be zero, for any, up to %v.", payment.MaxSat)
 	case ask.Expiry < time.Minute || ask.Expiry > 24*time.Hour:
 		return step.Invoice{}, payment.Errorf(payment.ReasonInvalidInput, "An invoice lives from one minute to one day.")
-	case len(ask.Memo) > maxMemo:
-		return step.Invoice{}, payment.Errorf(payment.ReasonInvalidInput, "The memo must be UTF-8 of at most %d bytes.", maxMemo)
+	case !storable(ask.Memo, maxMemo):
+		return step.Invoice{}, badMemo()
 	}
 	node, err := s.ownWallet(ctx, ask.AccountID, ask.WalletID)
 	if err != nil {

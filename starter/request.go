@@ -2,6 +2,7 @@ package starter
 
 import (
 	"context"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -144,15 +145,26 @@ func (s *Starter) walletRequest(_ context.Context, ask PayWallet) (payment.Reque
 // begin checks what all requests share.
 func (s *Starter) begin(who Caller, wallet payment.WalletID, memo string) (payment.Request, error) {
 	switch {
-	case len(memo) > maxMemo || !utf8.ValidString(memo):
-		return payment.Request{}, payment.Errorf(payment.ReasonInvalidInput, "The memo must be UTF-8 of at most %d bytes.", maxMemo)
-	case len(who.IdempotencyKey) > maxKey || !utf8.ValidString(who.IdempotencyKey):
-		return payment.Request{}, payment.Errorf(payment.ReasonInvalidInput, "The idempotency key must be UTF-8 of at most %d bytes.", maxKey)
+	case who.AccountID == (payment.AccountID{}):
+		return payment.Request{}, payment.Errorf(payment.ReasonInvalidInput, "No account is named. Give the id of the account that pays.")
+	case !storable(memo, maxMemo):
+		return payment.Request{}, badMemo()
+	case !storable(who.IdempotencyKey, maxKey):
+		return payment.Request{}, payment.Errorf(payment.ReasonInvalidInput, "The idempotency key must be UTF-8 without zero bytes, at most %d bytes.", maxKey)
 	}
 	return payment.Request{
 		ID: payment.IDFor(who.AccountID, who.IdempotencyKey), Door: who.Door, AccountID: who.AccountID,
 		WalletID: wallet, KeyID: who.KeyID, IdempotencyKey: who.IdempotencyKey, Memo: memo,
 	}, nil
+}
+
+// storable reports whether Postgres can keep the text.
+func storable(text string, most int) bool {
+	return len(text) <= most && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
+}
+
+func badMemo() *payment.Error {
+	return payment.Errorf(payment.ReasonInvalidInput, "The memo must be UTF-8 without zero bytes, at most %d bytes.", maxMemo)
 }
 
 func checkAmount(amount payment.Msat) error {

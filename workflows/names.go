@@ -23,6 +23,9 @@ const (
 	SignalNews    = "news"    // no input: something changed, ask
 )
 
+// RefusedEnded is the type of the error that refuses to steer a payment that has ended.
+const RefusedEnded = "ENDED"
+
 // WatcherID is the workflow id of a node's watcher.
 func WatcherID(node string) string { return "watch-" + node }
 

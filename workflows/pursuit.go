@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -116,7 +117,7 @@ func (s *saga) tryAbandon(ctx workflow.Context, p pursuit) step.Word {
 		word = s.word
 	}
 	if !word.Terminal() {
-		refusal := "not abandoned: the money may still move. " + word.Note
+		refusal := "The payment is not abandoned: the money may still move (" + strings.TrimSuffix(word.Note, ".") + ")."
 		s.abandon = abandonment{answers: s.abandon.answers + 1, refusal: refusal}
 	}
 	return word

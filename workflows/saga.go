@@ -132,7 +132,7 @@ func (s *saga) onOutcome(ctx workflow.Context) (payment.Outcome, error) {
 
 func (s *saga) mayRecheck() error {
 	if s.over() {
-		return temporal.NewApplicationError("the payment has ended: "+string(s.outcome.State), "ENDED")
+		return temporal.NewApplicationError("The payment has ended: "+string(s.outcome.State)+".", RefusedEnded)
 	}
 	return nil
 }
