@@ -22,9 +22,6 @@ import (
 	"github.com/holdfast-pay/holdfast/workflows"
 )
 
-// defaultDir is where the private network keeps its state.
-const defaultDir = ".devnet"
-
 // stopWithin bounds the graceful end of a network; what is left then is killed.
 const stopWithin = time.Minute
 
@@ -50,7 +47,10 @@ func (c *devCommand) Run(ctx context.Context, d *deps) (err error) {
 	house := d.on(net.Env())
 	defer house.close()
 	shown, demoErr := house.runDemo(ctx, net)
-	if demoErr != nil && ctx.Err() == nil {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if demoErr != nil {
 		d.print.Error(demoErr)
 	}
 	if err := d.announce(net, shown, time.Since(began)); err != nil {
@@ -75,12 +75,16 @@ func (d *deps) startNetwork(ctx context.Context, dir string, basePort int) (*dev
 	net, err := devnet.Start(ctx, devnet.Config{
 		Dir: dir, BasePort: basePort, Out: progress, DatabaseURL: d.devDatabase(),
 		SearchAttributes: workflows.SearchAttributeTypes(),
-		Extra:            []devnet.Process{{Name: "worker", Args: []string{"worker", "--migrate"}, Ready: d.workerReady()}},
+		Extra:            []devnet.Process{{Name: "worker", Args: []string{"worker", "--migrate"}, Ready: d.workerReady(ctx)}},
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		return net, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	default:
 		return nil, networkAway(err)
 	}
-	return net, nil
 }
 
 // devDatabase is a Postgres to use instead of one of the network's own: by flag, or from the environment where this
@@ -97,10 +101,10 @@ func (d *deps) devDatabase() string {
 }
 
 // workerReady answers nil once a worker polls the payments: then its database is migrated as well.
-func (d *deps) workerReady() func(env map[string]string) error {
+func (d *deps) workerReady(ctx context.Context) func(env map[string]string) error {
 	var temporal client.Client
 	return func(env map[string]string) error {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		if temporal == nil {
 			dialed, err := client.DialContext(ctx, client.Options{HostPort: env[settings.TemporalAddress], Logger: sdklog.NewStructuredLogger(d.log)})

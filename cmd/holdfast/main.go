@@ -1,5 +1,3 @@
-// Command holdfast is Holdfast's one binary: the operator's command line, the worker, and the private network for
-// development. Each command is a struct beside its Run; run.go parses, connects and turns errors into exit codes.
 package main
 
 import (

@@ -100,8 +100,7 @@ func execute(ctx context.Context, parsed *kong.Context, g globals, environment s
 		print: printer, log: newLog(printer.Err, g.LogLevel, slog.LevelWarn), logLevel: g.LogLevel,
 	}
 	defer d.close()
-	err = parsed.Run(d)
-	if err != nil {
+	if err = parsed.Run(d); err != nil {
 		d.explain(ctx, err)
 	}
 	return show.CodeOfError(err)
@@ -110,7 +109,8 @@ func execute(ctx context.Context, parsed *kong.Context, g globals, environment s
 // explain prints an error for the user, and its cause for the log.
 func (d *deps) explain(ctx context.Context, err error) {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = show.Exit{Code: show.Failed, Message: "Interrupted."}
+		d.print.Error(show.Exit{Code: show.Failed, Message: "Interrupted."})
+		return
 	}
 	d.print.Error(err)
 	if coded, ok := errors.AsType[*payment.Error](err); ok && coded.Cause != nil {

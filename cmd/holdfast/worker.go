@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -19,9 +20,17 @@ type workerCommand struct {
 	Depth   int32 `placeholder:"N" help:"Confirmations that make a transaction final. Default: 1 on regtest, 3 elsewhere."`
 }
 
-// Run serves until ctx ends, then finishes what runs.
+// Run serves until ctx ends, then finishes what runs. Why it could not serve is in its log, with the cause.
 func (c *workerCommand) Run(ctx context.Context, d *deps) error {
 	d.log = newLog(d.print.Err, d.logLevel, slog.LevelInfo)
+	err := c.serve(ctx, d)
+	if errors.Unwrap(err) != nil {
+		d.log.Error("worker ends", "error", err)
+	}
+	return err
+}
+
+func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 	if c.Depth < 0 {
 		return payment.Errorf(payment.ReasonInvalidInput, "--depth is %d. Use 1 or more.", c.Depth)
 	}
@@ -47,17 +56,12 @@ func (c *workerCommand) Run(ctx context.Context, d *deps) error {
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx, worker.Config{
+	err = worker.Run(ctx, worker.Config{
 		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: network, Depth: c.Depth, Log: d.log,
 	})
-}
-
-// serve turns being told to stop into success.
-func (d *deps) serve(ctx context.Context, cfg worker.Config) error {
-	err := worker.Run(ctx, cfg)
-	if err != nil && ctx.Err() != nil {
-		d.log.Info("worker stopped", "error", err)
-		return nil
+	if ctx.Err() != nil {
+		d.log.Info("worker stopped", "why", err)
+		return nil // as it was told
 	}
 	return err
 }
