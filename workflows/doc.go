@@ -7,7 +7,8 @@
 //
 //  1. Workflow id = payment id. The first line of a saga registers its door, so that no caller can arrive too early.
 //  2. Nothing leaves before Reserve has committed (rule 1 of DESIGN, section 4).
-//  3. A saga ends only when its payment's row is terminal. There is no execution timeout.
+//  3. A saga ends only when its payment's row is terminal. There is no execution timeout; a history that has become long
+//     goes on in a new run.
 //  4. Void follows only a terminal word; "unknown" waits and asks again (rule 2).
 //  5. Steps run in a disconnected context: a cancelled workflow compensates if nothing has left, and otherwise goes on.
 //  6. A business outcome is a result; a Failed workflow is a bug.

@@ -38,7 +38,8 @@ func TestStepsNeverGiveUp(t *testing.T) {
 			t.Errorf("%s has no summary for the UI", did.name)
 		}
 		follows := did.name == step.FollowOnchain
-		if follows != o.WaitForCancellation {
+		// A release must not overtake the signing that leases, nor an abandon the poll that may send.
+		if waits := follows || did.name == step.SignOnchain; waits != o.WaitForCancellation {
 			t.Errorf("%s waits for its cancellation: %v", did.name, o.WaitForCancellation)
 		}
 		if follows && (o.RetryPolicy.InitialInterval != 30*time.Second || o.RetryPolicy.MaximumInterval != 15*time.Minute) {

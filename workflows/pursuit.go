@@ -20,7 +20,10 @@ type pursuit struct {
 // resolve waits for the terminal word and settles or gives back by it.
 func (s *saga) resolve(ctx workflow.Context, p pursuit, word step.Word) error {
 	for {
-		word = s.pursue(ctx, p, word)
+		var err error
+		if word, err = s.pursue(ctx, p, word); err != nil {
+			return err
+		}
 		if err := s.conclude(ctx, word); err != nil || s.over() {
 			return err
 		}
@@ -38,15 +41,24 @@ func (s *saga) conclude(ctx workflow.Context, word step.Word) error {
 
 // pursue waits for the terminal word: for hours or days if it takes that. What wakes it is a hint of the watcher, an
 // operator, or the following activity; each time LND or the chain is asked, and only its word counts.
-func (s *saga) pursue(ctx workflow.Context, p pursuit, word step.Word) step.Word {
+func (s *saga) pursue(ctx workflow.Context, p pursuit, word step.Word) (step.Word, error) {
 	ctx = detached(ctx)
 	s.sent = true
 	for !word.Terminal() {
 		s.hear(ctx, word)
+		if outgrown(ctx) {
+			return word, workflow.NewContinueAsNewError(ctx, workflow.GetInfo(ctx).WorkflowType.Name, s.req)
+		}
 		word = s.await(ctx, p)
 	}
 	s.word = word
-	return word
+	return word, nil
+}
+
+// outgrown reports whether the history has become long, as after thousands of hints, and nobody waits for an answer: then a
+// new run with the same request goes on where the row says, before Temporal ends this one for its length.
+func outgrown(ctx workflow.Context) bool {
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx)
 }
 
 // hear notes a word that is not final and lets callers have "in flight".
@@ -95,7 +107,7 @@ func (s *saga) await(ctx workflow.Context, p pursuit) step.Word {
 		if err != nil {
 			continue
 		}
-		if word.Terminal() {
+		if word.Terminal() || outgrown(ctx) {
 			return word
 		}
 		s.hear(ctx, word)

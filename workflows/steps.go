@@ -95,7 +95,7 @@ func estimateOnchain(ctx workflow.Context, req payment.Request) (quote step.Quot
 }
 
 func signOnchain(ctx workflow.Context, req payment.Request, satPerVByte uint64) (signed step.Signed, err error) {
-	ctx = onNode(ctx, req.Node, "fund, sign and store the transaction")
+	ctx = workflow.WithWaitForCancellation(onNode(ctx, req.Node, "fund, sign and store the transaction"), true) // or it would lease what is released
 	err = call(ctx, step.SignOnchain, step.SignInput{Request: req, SatPerVByte: satPerVByte}, &signed)
 	return signed, err
 }
