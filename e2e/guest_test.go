@@ -23,6 +23,8 @@ type guest struct {
 	wallet  payment.WalletID
 	key     payment.KeyID
 
+	compared []string // nodes beside our own whose payments are compared at the end
+
 	balance payment.Msat // what the wallet should hold
 	spent   payment.Sat  // what the key's budget should count
 }
@@ -34,7 +36,7 @@ func enter(t testing.TB, funds payment.Sat) *guest {
 	g := &guest{house: h, t: t, account: uuid.New()}
 	t.Cleanup(func() {
 		if !t.Skipped() {
-			h.balanced(t)
+			h.balanced(t, g.compared...)
 		}
 	})
 	g.wallet = g.openWallet("main", funds)

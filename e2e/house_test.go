@@ -41,7 +41,7 @@ type house struct {
 	nodes    map[string]*lndclient.Client
 
 	treasury ledger.Wallet // pays every test's wallet, inside the ledger
-	chain    sync.Mutex    // held by tests that need to know when blocks are mined
+	chain    *sync.Mutex   // held by tests that need to know when blocks are mined
 }
 
 // opened is the one house of this process; the first test that enters opens it.
@@ -65,7 +65,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 func openHouse(net *devnet.Network) (*house, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	h := &house{net: net, nodes: map[string]*lndclient.Client{}}
+	h := &house{net: net, chain: &sync.Mutex{}, nodes: map[string]*lndclient.Client{}}
 	env := h.net.Env()
 	var err error
 	if h.books, err = ledger.Open(ctx, env["DATABASE_URL"]); err != nil {
@@ -124,7 +124,7 @@ func (h *house) steps(node string) *activities.NodeSteps {
 }
 
 // balanced fails the test unless every check of the ledger and the comparison with our node are ok.
-func (h *house) balanced(t testing.TB) {
+func (h *house) balanced(t testing.TB, nodes ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
@@ -135,7 +135,7 @@ func (h *house) balanced(t testing.TB) {
 			t.Errorf("check %s: %s", r.Name, r.Detail)
 		}
 	}
-	for _, node := range []string{bank} {
+	for _, node := range append(nodes, bank) {
 		compared, err := h.steps(node).Compare(ctx)
 		must(t, err)
 		for _, c := range compared.Checks {

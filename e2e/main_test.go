@@ -21,8 +21,8 @@ import (
 	"github.com/holdfast-pay/holdfast/workflows"
 )
 
-// worker is the name of the process that serves the sagas.
-const worker = "worker"
+// workerProcess is the name of the process that serves the sagas.
+const workerProcess = "worker"
 
 // sideBySide is how many undisturbed tests run at once: they wait for nodes more than they work.
 const sideBySide = "8"
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	devnettest.Main(m, devnet.Config{
 		SearchAttributes: workflows.SearchAttributeTypes(),
 		Extra: []devnet.Process{{
-			Name: worker, Path: "/bin/sh",
+			Name: workerProcess, Path: "/bin/sh",
 			// The binary's path is known only when the network's folder is.
 			Args: []string{"-c", `exec "$HOLDFAST" worker --migrate`},
 			Env:  workerEnv(), Ready: workerReady,

@@ -49,6 +49,16 @@ func (g *guest) inMempool(txid string) {
 	})
 }
 
+// outOfMempool expects the transaction not to be there.
+func (g *guest) outOfMempool(txid string) {
+	g.t.Helper()
+	seen, err := g.net.Mempool(g.t.Context())
+	must(g.t, err)
+	if slices.Contains(seen, txid) {
+		g.t.Errorf("transaction %s is in the mempool", txid)
+	}
+}
+
 // outside reads what a transaction pays to an address of a node outside, by that node's word.
 func (g *guest) outside(node, txid, address string) (amount payment.Sat) {
 	g.t.Helper()
