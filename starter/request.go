@@ -104,10 +104,8 @@ func (s *Starter) addressRequest(ctx context.Context, ask PayAddress) (payment.R
 }
 
 func onchainAmount(amount payment.Sat) (payment.Msat, error) {
-	msat, ok := amount.Msat()
-	if !ok {
-		return 0, checkAmount(-1)
-	}
+	amount = min(max(amount, -1), payment.MaxSat+1) // beyond, only the sign matters, and msat would overflow
+	msat := amount.MustMsat()
 	return msat, checkAmount(msat)
 }
 
