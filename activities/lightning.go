@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -39,13 +38,17 @@ func (n *NodeSteps) FollowLightning(ctx context.Context, req payment.Request) (s
 	return onlyTerminal(n.advance(ctx, req, 0, n.send))
 }
 
-// AbandonLightning gives up a payment that LND has certainly not registered, instead of sending it again. The saga
-// makes sure that no other step of this payment runs meanwhile.
+// AbandonLightning gives up a payment that LND has certainly not registered, instead of sending it again, or that LND has
+// lost. The saga makes sure that no other step of this payment runs meanwhile.
 func (n *NodeSteps) AbandonLightning(ctx context.Context, req payment.Request) (step.Word, error) {
 	defer heartbeating(ctx)()
-	return n.advance(ctx, req, 0, func(_ context.Context, row ledger.Payment, _ uint64, _ time.Duration) (step.Word, error) {
+	word, err := n.advance(ctx, req, 0, func(_ context.Context, row ledger.Payment, _ uint64, _ time.Duration) (step.Word, error) {
 		return notPaid(row, payment.ReasonAbandoned), nil
 	})
+	if err != nil || word.Terminal() || word.Unknown {
+		return word, err
+	}
+	return n.abandonLost(ctx, req, word)
 }
 
 // unsent is what to do with a payment that LND does not have; stale is the index of an earlier payment of that hash.
@@ -190,11 +193,7 @@ func (n *NodeSteps) follow(ctx context.Context, row ledger.Payment, known lndcli
 		if err := n.Ledger.RecordPending(ctx, row.ID, known.Expiry); err != nil {
 			return step.Word{}, err
 		}
-		note := "LND is looking for a route"
-		if known.HTLCs > 0 {
-			note = fmt.Sprintf("%d HTLC in flight until block %d", known.HTLCs, known.Expiry)
-		}
-		return step.Word{Status: step.InFlight, Expiry: known.Expiry, Note: note}, nil
+		return n.inFlight(ctx, row, known), nil
 	}
 }
 

@@ -138,10 +138,15 @@ func (n *NodeSteps) compareLightning(ctx context.Context, row ledger.Payment) (s
 		return "settled here, not paid there", nil
 	case row.State == payment.Settled && known.Amount+known.Fee != row.Amount+row.Fee:
 		return fmt.Sprintf("settled at %v here, %v there", row.Amount+row.Fee, known.Amount+known.Fee), nil
-	case row.State != payment.Settled && ours && known.Status != lndclient.Failed && !n.paidByLater(ctx, row, known):
+	case row.State != payment.Settled && ours && known.Status != lndclient.Failed && !lost(row, known) && !n.paidByLater(ctx, row, known):
 		return "given back here, " + string(known.Status) + " there", nil
 	}
 	return "", nil
+}
+
+// lost reports whether an operator has given up what LND still calls in flight. Should it ever be paid, it is a difference.
+func lost(row ledger.Payment, known lndclient.Payment) bool {
+	return known.Status == lndclient.InFlight && row.Failure != nil && row.Failure.Reason == payment.ReasonAbandoned
 }
 
 // paidByLater reports whether LND's payment belongs to a later payment of ours with the same hash.
