@@ -1,9 +1,3 @@
-// Package devnettest gives a test package a development network of its own: started
-// before its tests, stopped and removed after them, also when they panic or time out.
-//
-//	func TestMain(m *testing.M) { devnettest.Main(m, devnet.Config{}) }
-//
-//	func TestPays(t *testing.T) { net := devnettest.Net(t); ... }
 package devnettest
 
 import (
