@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-func TestMain(m *testing.M) { ledgertest.Main(m) }
+func TestMain(m *testing.M) { ledgertest.MainDurable(m) }
 
 // histories are how many earlier spends the key has; callers, how many reserve at once.
 var (
