@@ -3,6 +3,7 @@ package starter
 import (
 	"context"
 	"errors"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -44,12 +45,30 @@ func (s *Starter) answer(ctx context.Context, req payment.Request, outcome payme
 		return sameBody(req, row)
 	case payment.IsReason(err, payment.ReasonPaymentNotFound) && outcome.Failure != nil:
 		return ledger.Payment{}, &payment.Error{Failure: *outcome.Failure}
-	case payment.IsReason(err, payment.ReasonPaymentNotFound):
-		return ledger.Payment{Request: req, State: payment.Pending}, nil
-	default:
-		// The saga is under way and the ledger cannot be read: what happened is unknown, and the id finds it.
-		return ledger.Payment{Request: req, State: payment.Pending}, nil
+	case outcome.State == "":
+		if err := s.started(ctx, req.ID); err != nil {
+			return ledger.Payment{}, err
+		}
 	}
+	// The saga is under way, and its row is not there yet or cannot be read: what happened is unknown, and the id finds it.
+	return ledger.Payment{Request: req, State: payment.Pending}, nil
+}
+
+// started reports an error unless Temporal has the payment's workflow: a call that was not answered in time may not have
+// arrived, and only what is durable is accepted (rule 13).
+func (s *Starter) started(ctx context.Context, id payment.ID) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err := s.temporal.DescribeWorkflowExecution(ctx, id.String(), "")
+	if err != nil {
+		return unreachable(err)
+	}
+	return nil
+}
+
+func unreachable(cause error) *payment.Error {
+	return payment.Errorf(payment.ReasonUnavailable,
+		"The payment service is not reachable. Repeat the call with the same idempotency key to learn whether it was started.").Because(cause)
 }
 
 // updateWithStart is one round trip: it starts the workflow or finds the running one, and waits for the fixed update.
@@ -89,8 +108,7 @@ func (s *Starter) startError(ctx context.Context, req payment.Request, err error
 		s.log.Debug("no outcome yet", "payment_id", req.ID.String(), "error", err)
 		return nil
 	}
-	return payment.Errorf(payment.ReasonUnavailable,
-		"The payment service is not reachable. Repeat the call with the same idempotency key to learn whether it was started.").Because(err)
+	return unreachable(err)
 }
 
 func (s *Starter) startOptions(ctx context.Context, req payment.Request) (client.StartWorkflowOptions, error) {
