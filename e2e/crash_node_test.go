@@ -72,7 +72,7 @@ func (g *guest) offline(held []ledger.Payment) {
 // TestNodeKilledWhileSending: whatever had left when the node died, ledger, node and receiver agree in the end.
 func TestNodeKilledWhileSending(t *testing.T) {
 	g := enter(t, 50_000)
-	const payments = 8
+	const payments = 12
 	invoices, rows := make([]string, payments), make([]ledger.Payment, payments)
 	for i := range invoices {
 		invoices[i] = g.invoice(bob, 2_000)
@@ -81,10 +81,10 @@ func TestNodeKilledWhileSending(t *testing.T) {
 	for i := range payments {
 		callers.Go(func() { rows[i] = g.pay(invoices[i]) })
 	}
-	until(t, "the first payment to leave", func() error {
+	until(t, "half of them to leave", func() error {
 		live, err := g.books.Payments(t.Context(), ledger.Filter{AccountID: g.account, States: []payment.State{payment.Dispatched, payment.Pending, payment.Settled}})
-		if err == nil && len(live) == 0 {
-			err = fmt.Errorf("none has left")
+		if err == nil && len(live) < payments/2 {
+			err = fmt.Errorf("%d have left", len(live))
 		}
 		return err
 	})
@@ -113,7 +113,7 @@ func TestChainRestarted(t *testing.T) {
 	address := g.address(bob)
 	row := g.payAddress(starter.PayAddress{Address: address, Amount: 50_000})
 	g.inMempool(row.TxID)
-	g.kill("btcd")
+	g.stop("btcd") // a killed one forgets blocks, too
 	g.start("btcd")
 	until(t, "the transaction to be broadcast again", func() error {
 		if _, err := g.door.Recheck(t.Context(), row.ID); err != nil {

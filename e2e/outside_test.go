@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"strings"
@@ -35,7 +36,9 @@ func (g *guest) hold(node string, amount payment.Sat) (invoice string, hash paym
 // held waits until the receiver holds the payment.
 func (g *guest) held(node string, hash payment.Hash) {
 	g.t.Helper()
-	must(g.t, g.net.AwaitHeld(g.t.Context(), node, hash.String()))
+	ctx, cancel := context.WithTimeout(g.t.Context(), within)
+	defer cancel()
+	must(g.t, g.net.AwaitHeld(ctx, node, hash.String()))
 }
 
 func (g *guest) settleHold(node string, hash payment.Hash) {
