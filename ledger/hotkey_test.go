@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -272,10 +274,53 @@ func TestBatchesOfSeveralKeysDoNotDeadlock(t *testing.T) {
 			}
 		}
 	}
+	wantNoDeadlock(t, url)
+	ledgertest.Balanced(t, l)
+}
+
+// TestBatchesOfTheSameInvoices: two accounts pay the same invoices, asked in opposite order. They share no row to lock, so
+// only the order of the new rows keeps each from waiting for the other.
+func TestBatchesOfTheSameInvoices(t *testing.T) {
+	t.Parallel()
+	url := ledgertest.Database(t)
+	l := ledgertest.Open(t, url)
+	wallets := []ledger.Wallet{ledgertest.Funded(t, l, 10_000*sat), ledgertest.Funded(t, l, 10_000*sat)}
+	for range 10 {
+		var reqs [2][]payment.Request
+		for range 16 {
+			for i, w := range wallets {
+				reqs[i] = append(reqs[i], lightning(w, uuid.Nil, sat, 0))
+			}
+			reqs[1][len(reqs[1])-1].PaymentHash = reqs[0][len(reqs[0])-1].PaymentHash
+		}
+		slices.Reverse(reqs[1])
+		var live atomic.Int64
+		together(2, func(i int) {
+			payments, errs, err := l.ReserveTogether(t.Context(), reqs[i]...)
+			if err := errors.Join(append(errs, err)...); err != nil {
+				t.Error(err)
+			}
+			for _, p := range payments {
+				if p.State == payment.Reserved {
+					live.Add(1)
+				} else if p.Failure.Reason != payment.ReasonPaymentInFlight {
+					t.Errorf("%+v", p.Failure)
+				}
+			}
+		})
+		if live.Load() != 16 {
+			t.Errorf("%d live payments of 16 invoices", live.Load())
+		}
+	}
+	wantNoDeadlock(t, url)
+	ledgertest.Balanced(t, l)
+}
+
+func wantNoDeadlock(t *testing.T, url string) {
+	t.Helper()
 	var deadlocks int
 	queryRow(t, url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")(&deadlocks)
 	if deadlocks != 0 {
 		t.Errorf("%d deadlocks", deadlocks)
 	}
-	ledgertest.Balanced(t, l)
 }
