@@ -1,9 +1,9 @@
 # Every target that a person needs has a "##" text: run `make` to see them.
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test check static generate drift format lint vet workflowcheck architecture race bench clean
+.PHONY: help build dev demo test check static generate drift format lint vet workflowcheck architecture race bench clean
 
 GO       ?= go
-HOLDFAST := $(GO) run ./cmd/holdfast
+HOLDFAST := bin/holdfast
 TOOL      = $(GO) tool -modfile=tools/$(1)/go.mod
 # What the race detector watches: everything but the end-to-end tests, whose worker is a process of its own.
 RACED     = $(shell $(GO) list ./... | grep -v -e /e2e -e /bench)
@@ -11,10 +11,13 @@ RACED     = $(shell $(GO) list ./... | grep -v -e /e2e -e /bench)
 help: ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-dev: ## bring up Bitcoin, Lightning, Temporal, Postgres and a worker on this machine; run the demo; stay until Ctrl-C
+build: ## build bin/holdfast
+	@$(GO) build -o $(HOLDFAST) ./cmd/holdfast
+
+dev: build ## bring up Bitcoin, Lightning, Temporal, Postgres and a worker on this machine; run the demo; stay until Ctrl-C
 	$(HOLDFAST) dev
 
-demo: ## run the demo on the running network, or on one of its own, and exit
+demo: build ## run the demo on the running network, or on one of its own, and exit
 	$(HOLDFAST) demo
 
 test: ## run all tests, real nodes included
@@ -51,5 +54,5 @@ race:
 bench: ## measure, side by side, and write bench/results/
 	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 30m ./bench/...
 
-clean: ## stop what a killed network left behind and remove its state
+clean: build ## stop what a killed network left behind and remove its state
 	$(HOLDFAST) devnet clean

@@ -65,7 +65,7 @@ type Request struct {
 	Door           Door      `json:"door"`
 	AccountID      AccountID `json:"account_id"`
 	WalletID       WalletID  `json:"wallet_id"`
-	KeyID          KeyID     `json:"key_id"` // zero: no API key, no budget
+	KeyID          KeyID     `json:"key_id,omitzero"` // zero: no API key, no budget
 	IdempotencyKey string    `json:"idempotency_key,omitempty"`
 	// Node is the LND node that sends, fixed before dispatch; empty for a transfer between wallets.
 	Node string `json:"node,omitempty"`
@@ -77,11 +77,11 @@ type Request struct {
 	// FeeReserve in msat is held beside the amount; it is also the fee limit given to LND.
 	FeeReserve Msat `json:"fee_reserve_msat"`
 
-	RecipientID WalletID `json:"recipient_id"`           // intraledger: the wallet that receives
-	Invoice     string   `json:"invoice,omitempty"`      // BOLT 11, as given
-	PaymentHash Hash     `json:"payment_hash,omitempty"` // of the invoice
-	Address     string   `json:"address,omitempty"`      // on-chain destination, as given
-	Speed       Speed    `json:"speed,omitempty"`        // on-chain only
+	RecipientID WalletID `json:"recipient_id,omitzero"` // intraledger: the wallet that receives
+	Invoice     string   `json:"invoice,omitempty"`     // BOLT 11, as given
+	PaymentHash Hash     `json:"payment_hash,omitzero"` // of the invoice
+	Address     string   `json:"address,omitempty"`     // on-chain destination, as given
+	Speed       Speed    `json:"speed,omitempty"`       // on-chain only
 	Memo        string   `json:"memo,omitempty"`
 }
 
