@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -70,7 +71,7 @@ func find(ctx context.Context) error {
 		server.stop = func() error { return nil }
 		return nil
 	}
-	dir, err := os.MkdirTemp("", "holdfast-ledgertest-")
+	dir, err := folder()
 	if err != nil {
 		return err
 	}
@@ -84,6 +85,31 @@ func find(ctx context.Context) error {
 	}
 	return nil
 }
+
+// folder makes one for the server, and removes those of test processes that died without an end (a timeout, a panic).
+func folder() (string, error) {
+	const prefix = "holdfast-ledgertest-"
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range left {
+		var pid int
+		if n, _ := fmt.Sscanf(filepath.Base(dir), prefix+"%d-", &pid); n == 1 && !alive(pid) {
+			if err := errors.Join(postgres.Remove(filepath.Join(dir, "pg")), os.RemoveAll(dir)); err != nil {
+				return "", err
+			}
+		}
+	}
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o711) // Postgres' own user must pass through
+}
+
+// alive reports whether a process exists; one of another user does.
+func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
 func stop() error {
 	if server.stop == nil {
