@@ -173,7 +173,7 @@ func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (st
 		return step.Word{}, err
 	case row.State.Terminal():
 		return wordOfRow(row), nil
-	case row.Send.Attempt != 1:
+	case !row.Send.Granted:
 		return n.askChain(ctx, row)
 	}
 	err = n.Node.Publish(callCtx, row.RawTx, row.ID.String())

@@ -24,13 +24,19 @@ func (l *Ledger) Transfer(ctx context.Context, req payment.Request) (Payment, er
 
 // BeginSend is the fence, written before every attempt to send: reserved becomes dispatched, the attempt counts up, the
 // deadline is now + CallTimeout (never earlier than before). The baseline stays as the first attempt stored it. If the
-// row is terminal, or its attempt is no longer fence.Seen, it is answered unchanged: the caller did not get the fence.
+// row is terminal, or its attempt is no longer fence.Seen, it is answered unchanged with Send.Granted false: the caller did
+// not get the fence.
 // An on-chain payment needs its signed transaction first (RecordSigned).
 func (l *Ledger) BeginSend(ctx context.Context, id payment.ID, fence Fence) (Payment, error) {
 	row, err := l.q.BeginSend(ctx, db.BeginSendParams{
 		ID: id, Seen: int32(fence.Seen), Baseline: int64(fence.Baseline), CallFor: fence.CallTimeout, Given: l.given(),
 	})
-	return paymentOf(row), coded(err)
+	if isNoRows(err) { // not granted
+		return l.Payment(ctx, id)
+	}
+	granted := paymentOf(row)
+	granted.Send.Granted = err == nil
+	return granted, coded(err)
 }
 
 // RecordPending notes that the payment is in flight, or unknown, and at which block height its last HTLC times out

@@ -35,6 +35,7 @@ func (p Payment) Outcome() payment.Outcome {
 // ever sent. A payment that LND reports for our hash is ours only if its index is above Baseline.
 type Send struct {
 	Attempt  int
+	Granted  bool      // only in the answer of BeginSend: this very call got the fence, and nobody else may send
 	FirstAt  time.Time // when attempt 1 was fenced
 	Deadline time.Time // when the latest attempt's outside call can no longer reach LND
 	Baseline uint64    // LND's payment_index for the hash before attempt 1; 0 if LND did not know the hash

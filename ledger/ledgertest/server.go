@@ -95,7 +95,7 @@ func folder() (string, error) {
 	}
 	for _, dir := range left {
 		var pid int
-		if n, _ := fmt.Sscanf(filepath.Base(dir), prefix+"%d-", &pid); n == 1 && !alive(pid) {
+		if _, err := fmt.Sscanf(filepath.Base(dir), prefix+"%d-", &pid); err == nil && !alive(pid) {
 			if err := errors.Join(postgres.Remove(filepath.Join(dir, "pg")), os.RemoveAll(dir)); err != nil {
 				return "", err
 			}

@@ -32,7 +32,7 @@ $$;
 -- +goose StatementEnd
 
 -- The fence, written before every attempt to send; the baseline is what LND knew before the first. It is granted only to
--- the caller that has seen the row's present attempt: of two with the same knowledge one sends.
+-- the caller that has seen the row's present attempt: of two with the same knowledge one sends. NULL: it was not granted.
 -- +goose StatementBegin
 CREATE FUNCTION payment_begin_send(of_id uuid, seen integer, before bigint, call_for interval, given timestamptz) RETURNS payments
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -41,7 +41,7 @@ DECLARE
     now_ timestamptz := coalesce(given, clock_timestamp());
 BEGIN
     IF p.state NOT IN ('reserved', 'dispatched', 'pending') OR p.attempt <> seen THEN
-        RETURN p;
+        RETURN NULL;
     END IF;
     UPDATE payments SET
         state = CASE WHEN state = 'reserved' THEN 'dispatched' ELSE state END,

@@ -11,7 +11,7 @@ SELECT p.* FROM payment_reserve_batch(sqlc.arg(requests)::jsonb[], sqlc.narg(giv
 SELECT p.* FROM payment_transfer(sqlc.arg(request), sqlc.narg(given)) AS p;
 
 -- name: BeginSend :one
-SELECT p.* FROM payment_begin_send(sqlc.arg(id), sqlc.arg(seen), sqlc.arg(baseline), sqlc.arg(call_for), sqlc.narg(given)) AS p;
+SELECT p.* FROM payment_begin_send(sqlc.arg(id), sqlc.arg(seen), sqlc.arg(baseline), sqlc.arg(call_for), sqlc.narg(given)) AS p WHERE p.id IS NOT NULL;
 
 -- name: RecordPending :one
 SELECT p.* FROM payment_record_pending(sqlc.arg(id), sqlc.arg(height), sqlc.narg(given)) AS p;

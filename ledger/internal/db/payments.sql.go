@@ -14,7 +14,7 @@ import (
 )
 
 const beginSend = `-- name: BeginSend :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_begin_send($1, $2, $3, $4, $5) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_begin_send($1, $2, $3, $4, $5) AS p WHERE p.id IS NOT NULL
 `
 
 type BeginSendParams struct {
