@@ -23,6 +23,7 @@ type asked struct {
 	Amount         payment.Msat     `json:"amount"`
 	SendAll        bool             `json:"send_all"`
 	FeeReserve     payment.Msat     `json:"fee_reserve"`
+	MaxFee         *payment.Msat    `json:"max_fee"`
 	RecipientID    *uuid.UUID       `json:"recipient_id"`
 	Invoice        *string          `json:"invoice"`
 	PaymentHash    *string          `json:"payment_hash"`
@@ -47,7 +48,7 @@ func encode(req payment.Request) (json.RawMessage, error) {
 	row := asked{
 		ID: req.ID, Kind: req.Kind, Door: req.Door, AccountID: req.AccountID, WalletID: req.WalletID, KeyID: orNull(req.KeyID),
 		IdempotencyKey: orNull(req.IdempotencyKey), Fingerprint: bytea(fingerprint[:]), Node: orNull(req.Node), Amount: req.Amount,
-		SendAll: req.SendAll, FeeReserve: req.FeeReserve, RecipientID: orNull(req.RecipientID), Invoice: orNull(req.Invoice),
+		SendAll: req.SendAll, FeeReserve: req.FeeReserve, MaxFee: req.MaxFee, RecipientID: orNull(req.RecipientID), Invoice: orNull(req.Invoice),
 		Address: orNull(req.Address), Speed: orNull(req.Speed), Memo: orNull(req.Memo), Failure: wrong(req),
 	}
 	if !req.PaymentHash.IsZero() {

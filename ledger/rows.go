@@ -27,6 +27,9 @@ func paymentOf(row db.Payment) Payment {
 		},
 		Expiry: uint32(orZero(row.Expiry)), CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, ResolvedAt: orZero(row.ResolvedAt),
 	}
+	if row.MaxFee != nil {
+		p.MaxFee = new(payment.Msat(*row.MaxFee))
+	}
 	copy(p.PaymentHash[:], row.PaymentHash)
 	copy(p.Body[:], row.Fingerprint)
 	if row.Failure != nil {

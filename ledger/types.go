@@ -26,6 +26,16 @@ type Payment struct {
 	ResolvedAt time.Time // zero until terminal
 }
 
+// Asked is the request as it was made, without what the ledger filled in: to ask the same again, for a saga that is
+// started anew.
+func (p Payment) Asked() payment.Request {
+	req := p.Request
+	if req.SendAll {
+		req.Amount = 0
+	}
+	return req
+}
+
 // Outcome is the record in the words that workflows and callers share.
 func (p Payment) Outcome() payment.Outcome {
 	return payment.Outcome{ID: p.ID, State: p.State, Failure: p.Failure, Amount: p.Amount, Fee: p.Fee, TxID: p.TxID}

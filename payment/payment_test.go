@@ -136,7 +136,7 @@ func TestFingerprint(t *testing.T) {
 		"wallet": func(r *payment.Request) { r.WalletID = uuid.New() }, "key": func(r *payment.Request) { r.KeyID = uuid.New() },
 		"amount": func(r *payment.Request) { r.Amount++ }, "all": func(r *payment.Request) { r.SendAll = true },
 		"invoice": func(r *payment.Request) { r.Invoice = "lnbcrt2" }, "address": func(r *payment.Request) { r.Address = "bcrt1" },
-		"speed": func(r *payment.Request) { r.Speed = payment.Slow }, "memo": func(r *payment.Request) { r.Memo = "x" },
+		"speed": func(r *payment.Request) { r.Speed = payment.Slow }, "memo": func(r *payment.Request) { r.Memo = "x" }, "fee limit": func(r *payment.Request) { r.MaxFee = new(payment.Msat(0)) },
 	}
 	for what, change := range asked {
 		other := base

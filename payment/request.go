@@ -76,6 +76,8 @@ type Request struct {
 	SendAll bool `json:"send_all,omitempty"`
 	// FeeReserve in msat is held beside the amount; it is also the fee limit given to LND.
 	FeeReserve Msat `json:"fee_reserve_msat"`
+	// MaxFee in msat is the fee limit that the caller named; nil: ours.
+	MaxFee *Msat `json:"max_fee_msat,omitempty"`
 
 	RecipientID WalletID `json:"recipient_id,omitzero"` // intraledger: the wallet that receives
 	Invoice     string   `json:"invoice,omitempty"`     // BOLT 11, as given
@@ -99,12 +101,13 @@ func (r Request) Fingerprint() [32]byte {
 		Key       KeyID
 		Amount    Msat
 		SendAll   bool
+		MaxFee    *Msat
 		Recipient WalletID
 		Invoice   string
 		Address   string
 		Speed     Speed
 		Memo      string
-	}{r.Door, r.AccountID, r.WalletID, r.KeyID, r.Amount, r.SendAll, r.RecipientID, r.Invoice, r.Address, r.Speed, r.Memo}
+	}{r.Door, r.AccountID, r.WalletID, r.KeyID, r.Amount, r.SendAll, r.MaxFee, r.RecipientID, r.Invoice, r.Address, r.Speed, r.Memo}
 	if r.Invoice != "" || r.Address != "" {
 		asked.Recipient = WalletID{}
 	}

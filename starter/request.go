@@ -33,7 +33,7 @@ func (s *Starter) invoiceRequest(ctx context.Context, ask PayInvoice) (payment.R
 	if ask.MaxFee != nil && *ask.MaxFee < 0 {
 		return req, payment.Errorf(payment.ReasonInvalidAmount, "The fee limit is negative. Give zero or more.")
 	}
-	req.FeeReserve = s.cfg.Fees.Limit(amount)
+	req.FeeReserve, req.MaxFee = s.cfg.Fees.Limit(amount), ask.MaxFee
 	if ask.MaxFee != nil {
 		req.FeeReserve = min(*ask.MaxFee, payment.MaxSat.MustMsat())
 	}
@@ -56,6 +56,8 @@ func (s *Starter) placeInvoice(ctx context.Context, req payment.Request, invoice
 		return req, err
 	case err != nil:
 		return req, err
+	case own.Request != req.Invoice:
+		return req, payment.Errorf(payment.ReasonInvoiceInvalid, "The invoice copies the payment hash of another one. Ask the receiver for a new one.")
 	case own.WalletID == req.WalletID:
 		return req, payment.Errorf(payment.ReasonSelfPayment, "The invoice belongs to the same wallet. Pay from another one.")
 	}

@@ -26,7 +26,7 @@ func (s *Starter) Start(ctx context.Context, req payment.Request) (ledger.Paymen
 		if _, err := sameBody(req, row); err != nil {
 			return ledger.Payment{}, err
 		}
-		req = row.Request // as it was placed then: the workflow may have to be started again
+		req = row.Asked() // as it was placed then: the workflow may have to be started again
 	case !payment.IsReason(err, payment.ReasonPaymentNotFound):
 		return ledger.Payment{}, err // the ledger is away: closed, never open
 	}
@@ -152,12 +152,12 @@ func (s *Starter) Resume(ctx context.Context, row ledger.Payment) (restarted boo
 	case err == nil && described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		return false, nil
 	}
-	options, err := s.startOptions(ctx, row.Request)
+	options, err := s.startOptions(ctx, row.Asked())
 	if err != nil {
 		return false, err
 	}
 	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-	_, err = s.temporal.ExecuteWorkflow(ctx, options, workflowOf(row.Kind), row.Request)
+	_, err = s.temporal.ExecuteWorkflow(ctx, options, workflowOf(row.Kind), row.Asked())
 	s.log.Warn("workflow started again", "payment_id", row.ID.String(), "node", row.Node, "state", row.State, "error", err)
 	return err == nil, err
 }

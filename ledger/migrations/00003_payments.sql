@@ -15,6 +15,7 @@ CREATE TABLE payments (
     amount          bigint      NOT NULL,
     send_all        boolean     NOT NULL,
     fee_reserve     bigint      NOT NULL,
+    max_fee         bigint,     -- the fee limit that the caller named
     recipient_id    uuid,
     invoice         text,
     payment_hash    bytea       CHECK (octet_length(payment_hash) = 32),

@@ -78,6 +78,7 @@ type Payment struct {
 	Amount         int64
 	SendAll        bool
 	FeeReserve     int64
+	MaxFee         *int64
 	RecipientID    uuid.NullUUID
 	Invoice        *string
 	PaymentHash    []byte

@@ -14,7 +14,7 @@ import (
 )
 
 const beginSend = `-- name: BeginSend :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_begin_send($1, $2, $3, $4, $5) AS p WHERE p.id IS NOT NULL
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_begin_send($1, $2, $3, $4, $5) AS p WHERE p.id IS NOT NULL
 `
 
 type BeginSendParams struct {
@@ -48,6 +48,7 @@ func (q *Queries) BeginSend(ctx context.Context, arg BeginSendParams) (Payment, 
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -76,7 +77,7 @@ func (q *Queries) BeginSend(ctx context.Context, arg BeginSendParams) (Payment, 
 }
 
 const livePaymentByHash = `-- name: LivePaymentByHash :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE payment_hash = $1 AND state IN ('reserved', 'dispatched', 'pending')
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE payment_hash = $1 AND state IN ('reserved', 'dispatched', 'pending')
 `
 
 func (q *Queries) LivePaymentByHash(ctx context.Context, paymentHash []byte) (Payment, error) {
@@ -96,6 +97,7 @@ func (q *Queries) LivePaymentByHash(ctx context.Context, paymentHash []byte) (Pa
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -124,7 +126,7 @@ func (q *Queries) LivePaymentByHash(ctx context.Context, paymentHash []byte) (Pa
 }
 
 const livePaymentByTxID = `-- name: LivePaymentByTxID :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE txid = $1::text AND state IN ('reserved', 'dispatched', 'pending')
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE txid = $1::text AND state IN ('reserved', 'dispatched', 'pending')
 `
 
 func (q *Queries) LivePaymentByTxID(ctx context.Context, txid string) (Payment, error) {
@@ -144,6 +146,7 @@ func (q *Queries) LivePaymentByTxID(ctx context.Context, txid string) (Payment, 
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -172,7 +175,7 @@ func (q *Queries) LivePaymentByTxID(ctx context.Context, txid string) (Payment, 
 }
 
 const livePayments = `-- name: LivePayments :many
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND kind <> 'intraledger' AND node = $1::text ORDER BY created_at, id
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND kind <> 'intraledger' AND node = $1::text ORDER BY created_at, id
 `
 
 func (q *Queries) LivePayments(ctx context.Context, node string) ([]Payment, error) {
@@ -198,6 +201,7 @@ func (q *Queries) LivePayments(ctx context.Context, node string) ([]Payment, err
 			&i.Amount,
 			&i.SendAll,
 			&i.FeeReserve,
+			&i.MaxFee,
 			&i.RecipientID,
 			&i.Invoice,
 			&i.PaymentHash,
@@ -233,7 +237,7 @@ func (q *Queries) LivePayments(ctx context.Context, node string) ([]Payment, err
 }
 
 const payment = `-- name: Payment :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE id = $1
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE id = $1
 `
 
 func (q *Queries) Payment(ctx context.Context, id uuid.UUID) (Payment, error) {
@@ -253,6 +257,7 @@ func (q *Queries) Payment(ctx context.Context, id uuid.UUID) (Payment, error) {
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -281,7 +286,7 @@ func (q *Queries) Payment(ctx context.Context, id uuid.UUID) (Payment, error) {
 }
 
 const paymentByHash = `-- name: PaymentByHash :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE payment_hash = $1 ORDER BY (state NOT IN ('refused', 'failed')) DESC, created_at DESC LIMIT 1
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE payment_hash = $1 ORDER BY (state NOT IN ('refused', 'failed')) DESC, created_at DESC LIMIT 1
 `
 
 // The one that is live or has paid, else the newest.
@@ -302,6 +307,7 @@ func (q *Queries) PaymentByHash(ctx context.Context, paymentHash []byte) (Paymen
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -330,7 +336,7 @@ func (q *Queries) PaymentByHash(ctx context.Context, paymentHash []byte) (Paymen
 }
 
 const paymentByKey = `-- name: PaymentByKey :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE account_id = $1 AND idempotency_key = $2::text
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE account_id = $1 AND idempotency_key = $2::text
 `
 
 type PaymentByKeyParams struct {
@@ -355,6 +361,7 @@ func (q *Queries) PaymentByKey(ctx context.Context, arg PaymentByKeyParams) (Pay
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -383,7 +390,7 @@ func (q *Queries) PaymentByKey(ctx context.Context, arg PaymentByKeyParams) (Pay
 }
 
 const payments = `-- name: Payments :many
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments
  WHERE ($1::uuid IS NULL OR account_id = $1)
    AND ($2::uuid IS NULL OR wallet_id = $2)
    AND ($3::uuid IS NULL OR key_id = $3)
@@ -436,6 +443,7 @@ func (q *Queries) Payments(ctx context.Context, arg PaymentsParams) ([]Payment, 
 			&i.Amount,
 			&i.SendAll,
 			&i.FeeReserve,
+			&i.MaxFee,
 			&i.RecipientID,
 			&i.Invoice,
 			&i.PaymentHash,
@@ -471,7 +479,7 @@ func (q *Queries) Payments(ctx context.Context, arg PaymentsParams) ([]Payment, 
 }
 
 const paymentsResolvedSince = `-- name: PaymentsResolvedSince :many
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments
  WHERE kind <> 'intraledger' AND node = $1::text AND resolved_at IS NOT NULL AND resolved_at >= $2::timestamptz
  ORDER BY resolved_at, id LIMIT $3
 `
@@ -505,6 +513,7 @@ func (q *Queries) PaymentsResolvedSince(ctx context.Context, arg PaymentsResolve
 			&i.Amount,
 			&i.SendAll,
 			&i.FeeReserve,
+			&i.MaxFee,
 			&i.RecipientID,
 			&i.Invoice,
 			&i.PaymentHash,
@@ -540,7 +549,7 @@ func (q *Queries) PaymentsResolvedSince(ctx context.Context, arg PaymentsResolve
 }
 
 const recordPending = `-- name: RecordPending :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_pending($1, $2, $3) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_pending($1, $2, $3) AS p
 `
 
 type RecordPendingParams struct {
@@ -566,6 +575,7 @@ func (q *Queries) RecordPending(ctx context.Context, arg RecordPendingParams) (P
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -594,7 +604,7 @@ func (q *Queries) RecordPending(ctx context.Context, arg RecordPendingParams) (P
 }
 
 const recordPreimage = `-- name: RecordPreimage :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_preimage($1, $2) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_preimage($1, $2) AS p
 `
 
 type RecordPreimageParams struct {
@@ -619,6 +629,7 @@ func (q *Queries) RecordPreimage(ctx context.Context, arg RecordPreimageParams) 
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -647,7 +658,7 @@ func (q *Queries) RecordPreimage(ctx context.Context, arg RecordPreimageParams) 
 }
 
 const recordSigned = `-- name: RecordSigned :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_signed($1, $2, $3, $4, $5, $6) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_signed($1, $2, $3, $4, $5, $6) AS p
 `
 
 type RecordSignedParams struct {
@@ -683,6 +694,7 @@ func (q *Queries) RecordSigned(ctx context.Context, arg RecordSignedParams) (Pay
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -712,7 +724,7 @@ func (q *Queries) RecordSigned(ctx context.Context, arg RecordSignedParams) (Pay
 
 const reserve = `-- name: Reserve :one
 
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_reserve($1, $2) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_reserve($1, $2) AS p
 `
 
 type ReserveParams struct {
@@ -738,6 +750,7 @@ func (q *Queries) Reserve(ctx context.Context, arg ReserveParams) (Payment, erro
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -766,7 +779,7 @@ func (q *Queries) Reserve(ctx context.Context, arg ReserveParams) (Payment, erro
 }
 
 const reserveBatch = `-- name: ReserveBatch :many
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_reserve_batch($1::jsonb[], $2) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_reserve_batch($1::jsonb[], $2) AS p
 `
 
 type ReserveBatchParams struct {
@@ -798,6 +811,7 @@ func (q *Queries) ReserveBatch(ctx context.Context, arg ReserveBatchParams) ([]P
 			&i.Amount,
 			&i.SendAll,
 			&i.FeeReserve,
+			&i.MaxFee,
 			&i.RecipientID,
 			&i.Invoice,
 			&i.PaymentHash,
@@ -833,7 +847,7 @@ func (q *Queries) ReserveBatch(ctx context.Context, arg ReserveBatchParams) ([]P
 }
 
 const settle = `-- name: Settle :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_settle($1, $2, $3) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_settle($1, $2, $3) AS p
 `
 
 type SettleParams struct {
@@ -859,6 +873,7 @@ func (q *Queries) Settle(ctx context.Context, arg SettleParams) (Payment, error)
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -923,7 +938,7 @@ func (q *Queries) Timeline(ctx context.Context, paymentID uuid.UUID) ([]Timeline
 }
 
 const transfer = `-- name: Transfer :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_transfer($1, $2) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_transfer($1, $2) AS p
 `
 
 type TransferParams struct {
@@ -948,6 +963,7 @@ func (q *Queries) Transfer(ctx context.Context, arg TransferParams) (Payment, er
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
@@ -976,7 +992,7 @@ func (q *Queries) Transfer(ctx context.Context, arg TransferParams) (Payment, er
 }
 
 const unresolvedBefore = `-- name: UnresolvedBefore :many
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND created_at < coalesce($1::timestamptz, clock_timestamp()) - $2::interval
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND created_at < coalesce($1::timestamptz, clock_timestamp()) - $2::interval
  ORDER BY created_at, id LIMIT $3
 `
 
@@ -1009,6 +1025,7 @@ func (q *Queries) UnresolvedBefore(ctx context.Context, arg UnresolvedBeforePara
 			&i.Amount,
 			&i.SendAll,
 			&i.FeeReserve,
+			&i.MaxFee,
 			&i.RecipientID,
 			&i.Invoice,
 			&i.PaymentHash,
@@ -1044,7 +1061,7 @@ func (q *Queries) UnresolvedBefore(ctx context.Context, arg UnresolvedBeforePara
 }
 
 const void = `-- name: Void :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_void($1, $2, $3, $4) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_void($1, $2, $3, $4) AS p
 `
 
 type VoidParams struct {
@@ -1076,6 +1093,7 @@ func (q *Queries) Void(ctx context.Context, arg VoidParams) (Payment, error) {
 		&i.Amount,
 		&i.SendAll,
 		&i.FeeReserve,
+		&i.MaxFee,
 		&i.RecipientID,
 		&i.Invoice,
 		&i.PaymentHash,
