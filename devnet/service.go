@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,9 @@ const (
 	Stopped ProcessState = "stopped" // by Stop, StopProcess or KillProcess, or not started yet
 	Exited  ProcessState = "exited"  // by itself
 )
+
+// errExited stands for the exit of a process that gave no reason.
+var errExited = errors.New("it gave no reason")
 
 // ProcessStatus is a line of ps.
 type ProcessStatus struct {
@@ -144,7 +148,7 @@ func startReady(ctx context.Context, spec process.Spec, within time.Duration, pr
 	})
 	switch {
 	case !p.Running():
-		err = fmt.Errorf("%s ended while it started (%v)", spec.Name, p.Err())
+		err = fmt.Errorf("%s ended while it started: %w", spec.Name, cmp.Or(p.Err(), errExited))
 	case last == nil:
 		return p, nil
 	case ctx.Err() != nil:
@@ -167,7 +171,7 @@ func await(ctx context.Context, within time.Duration, what string, ok func(conte
 		return nil
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("%s: %w (last: %v)", what, ctx.Err(), last)
+		return fmt.Errorf("%s: %w", what, errors.Join(ctx.Err(), last))
 	}
 	return fmt.Errorf("%s: not within %s: %w", what, within, last)
 }

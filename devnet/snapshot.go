@@ -51,7 +51,7 @@ func (n *Network) restoreSnapshot(ctx context.Context) error {
 	}) {
 		return fmt.Errorf("another process makes or copies a snapshot and does not end: %w", err)
 	}
-	defer lock.Unlock()
+	defer func() { _ = lock.Unlock() }() // the kernel does it at the latest
 	snapshot := filepath.Join(dir, n.snapshotKey())
 	if _, err := os.Stat(snapshot); errors.Is(err, os.ErrNotExist) {
 		if err := n.makeSnapshot(ctx, dir, snapshot); err != nil {

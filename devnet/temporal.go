@@ -19,7 +19,7 @@ func temporalReady(ctx context.Context, address string, attributes map[string]st
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // nothing is lost with it
 	conditions := []string{}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		conditions = append(conditions, name+" IS NULL")

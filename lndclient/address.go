@@ -1,6 +1,7 @@
 package lndclient
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
@@ -79,8 +80,9 @@ func whyNotAddress(text, network string, cause error) *payment.Error {
 				addressNetworks(parsed), network, network).Because(cause)
 		}
 	}
-	switch cause.(type) {
-	case btcutil.UnsupportedWitnessVerError, btcutil.UnsupportedWitnessProgLenError:
+	_, version := errors.AsType[btcutil.UnsupportedWitnessVerError](cause)
+	_, length := errors.AsType[btcutil.UnsupportedWitnessProgLenError](cause)
+	if version || length {
 		return invalidAddress("The address is of a kind that is not supported. Ask the receiver for a SegWit (%s1q…) or Taproot (%s1p…) address.",
 			hrpOf(network), hrpOf(network)).Because(cause)
 	}

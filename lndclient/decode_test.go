@@ -51,12 +51,12 @@ func invoice(t testing.TB, params *chaincfg.Params, options ...invoiceOption) st
 // withAmount replaces the amount of an invoice and signs it anew, so that only the amount is wrong.
 func withAmount(t testing.TB, request, amount string) string {
 	t.Helper()
-	hrp, data, err := bech32.DecodeNoLimit(request)
+	_, data, err := bech32.DecodeNoLimit(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const network = "lnbcrt"
-	hrp = network + amount
+	hrp := network + amount
 	body := data[:len(data)-104]
 	packed, err := bech32.ConvertBits(body, 5, 8, true)
 	if err != nil {

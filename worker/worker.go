@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -70,7 +71,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	cfg.Log.Info("worker serves", "nodes", len(cfg.Nodes), "network", cfg.Network, "confirmations", cfg.Depth)
 	<-ctx.Done()
-	if cause := context.Cause(ctx); cause != ctx.Err() {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return nil

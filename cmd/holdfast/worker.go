@@ -61,7 +61,7 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 	})
 	if ctx.Err() != nil {
 		d.log.Info("worker stopped", "why", err)
-		return nil // as it was told
+		return nil //nolint:nilerr // it was told to stop
 	}
 	return err
 }

@@ -61,7 +61,7 @@ func (p Program) ensure(ctx context.Context, root string, out io.Writer) (string
 	if err != nil {
 		return "", err
 	}
-	defer lock.Unlock()
+	defer func() { _ = lock.Unlock() }() // the kernel does it at the latest
 	if _, err := os.Stat(target); err == nil {
 		return target, nil // somebody else has built it meanwhile
 	}
@@ -92,7 +92,7 @@ func (p Program) build(ctx context.Context, module, target string, out io.Writer
 	}
 	if p.Patch != nil {
 		work := target + ".src"
-		defer os.RemoveAll(work) // a rest is replaced by the next build
+		defer func() { _ = os.RemoveAll(work) }() // a rest is replaced by the next build
 		if err := p.patched(ctx, tool, module, work); err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ func initCluster(ctx context.Context, cfg Config, bin string, cred *syscall.Cred
 	if err := errors.Join(os.WriteFile(pwfile, []byte(password+"\n"), 0o600), chown(pwfile, cred)); err != nil {
 		return "", err
 	}
-	defer os.Remove(pwfile)
+	defer func() { _ = os.Remove(pwfile) }() // it lies in our own folder
 	auth := "scram-sha-256"
 	if cfg.Fast {
 		auth = "trust" // scram costs milliseconds per connection, and tests open many
@@ -111,7 +111,7 @@ func CreateDatabase(ctx context.Context, adminURL, name, template string) error 
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }() // nothing is lost with it
 	sql := "CREATE DATABASE " + pgx.Identifier{name}.Sanitize()
 	if template != "" {
 		sql += " TEMPLATE " + pgx.Identifier{template}.Sanitize()

@@ -9,7 +9,7 @@
 //  1. A child does not outlive its supervisor: on Linux the kernel sends it
 //     DeathSignal when the supervisor dies, however it dies.
 //  2. A process left over from an earlier run is ended only if both its id and
-//     its start time match the pid file: a reused id is never signalled.
+//     its start time match the pid file: a reused id is never signaled.
 //  3. Stop is bounded: after its grace period the child is killed.
 //  4. A child has a process group of its own, so that a Ctrl-C in the terminal
 //     reaches the supervisor only, which then stops the children in order.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -26,7 +27,7 @@ func lockFile(path string, how int) (*Lock, error) {
 	}
 	for {
 		err = syscall.Flock(int(file.Fd()), how)
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			break
 		}
 	}

@@ -141,8 +141,9 @@ func clone(t testing.TB, migrated bool) string {
 	if err := start(ctx); err != nil {
 		t.Fatalf("ledgertest: no Postgres: %v", err)
 	}
-	database, create := name("test"), ""
-	if create = "CREATE DATABASE " + database; migrated {
+	database := name("test")
+	create := "CREATE DATABASE " + database
+	if migrated {
 		create += " TEMPLATE " + server.template
 	}
 	if err := admin(ctx, create); err != nil {
