@@ -123,9 +123,18 @@ func (g *guest) become(id payment.ID, states ...payment.State) (row ledger.Payme
 		case row.State.Terminal():
 			g.t.Fatalf("payment %s ended %s, want %v", id, words(row), states)
 		}
-		return fmt.Errorf("it is %s", words(row))
+		return errors.New(g.about(row))
 	})
 	return row
+}
+
+// about tells what is known of a payment that does not end as it should, by us and by our node.
+func (g *guest) about(row ledger.Payment) string {
+	text := fmt.Sprintf("it is %s, fenced %d times, baseline %d", words(row), row.Send.Attempt, row.Send.Baseline)
+	if known, err := g.nodes[bank].LookupPayment(g.t.Context(), row.PaymentHash); err == nil {
+		text += fmt.Sprintf("; the node says %s, index %d, %d HTLCs, failure %q", known.Status, known.Index, known.HTLCs, known.Failure)
+	}
+	return text
 }
 
 // charge expects what a settled payment cost.

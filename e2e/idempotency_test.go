@@ -63,6 +63,12 @@ func TestSameKeyOtherBody(t *testing.T) {
 			_, err := g.door.PayWallet(t.Context(), starter.PayWallet{Caller: ask.Caller, WalletID: g.wallet, RecipientID: g.treasury.ID, Amount: 1})
 			return err
 		},
+		"another fee limit": func() error {
+			other := ask
+			other.MaxFee = new(payment.Msat(1_000))
+			_, err := g.door.PayInvoice(t.Context(), other)
+			return err
+		},
 		"no key of the API": func() error {
 			other := ask
 			other.KeyID = payment.KeyID{}

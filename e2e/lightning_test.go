@@ -205,6 +205,11 @@ func TestInFlightOutsideHoldfast(t *testing.T) {
 	invoice, hash := g.hold(alice, 3_000)
 	wait, err := g.net.PayAsync(t.Context(), bank, invoice, 0)
 	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(wait())
+		}
+	})
 	g.held(alice, hash)
 	g.failed(g.pay(invoice), payment.Failed, payment.ReasonPaymentInFlight)
 	g.money()
