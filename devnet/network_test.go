@@ -131,9 +131,15 @@ func TestKilledNodeComesBack(t *testing.T) {
 func TestInfrastructureComesBack(t *testing.T) {
 	n := devnettest.Net(t)
 	ctx := ctxFor(t, 3*time.Minute)
+	must(t, n.Mine(ctx, 3))
+	before, err := n.Height(ctx)
+	must(t, err)
 	for _, name := range []string{"temporal", "btcd", "postgres"} {
 		must(t, n.KillProcess(name))
 		must(t, n.StartProcess(ctx, name))
+	}
+	if after, err := n.Height(ctx); err != nil || after != before {
+		t.Errorf("the killed btcd had %d blocks and has %d (%v)", before, after, err)
 	}
 	must(t, n.Mine(ctx, 1)) // all nodes follow the chain again
 }

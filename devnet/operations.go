@@ -83,37 +83,23 @@ func (o *Operations) Mempool(ctx context.Context) (txids []string, err error) {
 
 // WaitSynced waits until the running Lightning nodes have seen the newest block.
 func (o *Operations) WaitSynced(ctx context.Context) error {
-	for _, name := range NodeNames() {
-		if err := o.synced(ctx, name, nudgeAfter); err == nil || ctx.Err() != nil {
-			continue
-		}
-		// An lnd whose connection to btcd broke while a block came can wait for the next one before it says that it is
-		// synced: give it one.
-		if err := o.withBitcoin(func(c *btcd.Client) error { _, err := c.Mine(ctx, 1); return err }); err != nil {
-			return err
-		}
-		if err := o.synced(ctx, name, topologyWithin); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// nudgeAfter is how long a node may take to see a block before another one is mined.
-const nudgeAfter = 20 * time.Second
-
-func (o *Operations) synced(ctx context.Context, name string, within time.Duration) error {
 	height, err := o.Height(ctx)
 	if err != nil {
 		return err
 	}
-	return await(ctx, within, name+" syncs to the chain", func(ctx context.Context) error {
-		err := o.withNode(name, func(c *lnd.Client) error { return c.Synced(ctx, height) })
-		if errors.Is(err, os.ErrNotExist) || lnd.Down(err) {
-			return nil // it does not run
+	for _, name := range NodeNames() {
+		err := await(ctx, topologyWithin, name+" syncs to the chain", func(ctx context.Context) error {
+			err := o.withNode(name, func(c *lnd.Client) error { return c.Synced(ctx, height) })
+			if errors.Is(err, os.ErrNotExist) || lnd.Down(err) {
+				return nil // it does not run
+			}
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return err
-	})
+	}
+	return nil
 }
 
 // Invoice makes an invoice of sat (0: the payer chooses the amount).

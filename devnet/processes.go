@@ -34,7 +34,7 @@ func (n *Network) KillProcess(name string) error {
 
 // StartProcess starts a stopped or ended process and returns when it is ready; a
 // Lightning node is ready when it is synced and its channels to running nodes are
-// active. A running process is left alone.
+// active; btcd is ready when the running nodes follow it. A running process is left alone.
 func (n *Network) StartProcess(ctx context.Context, name string) error {
 	s := n.service(name)
 	if s == nil {
@@ -45,6 +45,9 @@ func (n *Network) StartProcess(ctx context.Context, name string) error {
 	}
 	if node, ok := strings.CutPrefix(s.name, "lnd-"); ok {
 		return n.rejoin(ctx, node)
+	}
+	if s.name == "btcd" {
+		return n.WaitSynced(ctx)
 	}
 	return nil
 }

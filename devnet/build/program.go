@@ -22,15 +22,18 @@ type Program struct {
 	Patch   *Patch // nil: the sources as they are
 }
 
-// Btcd is the Bitcoin full node, patched in two places: as released, it deletes a
-// regtest chain at every start, and it makes a folder in the user's home, which
-// must not be touched and may not exist. Its home is BTCD_HOME instead.
+// Btcd is the Bitcoin full node, patched in three places: as released, it deletes a
+// regtest chain at every start; it forgets up to five minutes of blocks when it is
+// killed, and no lnd follows a chain that has become shorter; and it makes a folder
+// in the user's home, which must not be touched and may not exist. Its home is
+// BTCD_HOME instead.
 func Btcd() Program {
 	const module = "github.com/btcsuite/btcd"
 	return Program{
 		Name: "btcd", Module: "devnet/nodes/btcd", Package: module,
 		Patch: &Patch{Module: module, Edits: []Edit{
 			{File: "btcd.go", Old: "if !cfg.RegressionTest {", New: "if true {"},
+			{File: "database/ffldb/dbcache.go", Old: "defaultFlushSecs = 300", New: "defaultFlushSecs = 0"},
 			{File: "config.go", Old: `btcutil.AppDataDir("btcd", false)`, New: `os.Getenv("BTCD_HOME")`},
 		}},
 	}
