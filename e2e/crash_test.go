@@ -138,31 +138,13 @@ func TestWorkerKilledAgainAndAgain(t *testing.T) {
 			invoices[i] = g.invoice(bob, 1_000)
 		}
 	}
-	var callers sync.WaitGroup
-	turn := make(chan int, payments)
-	for i := range payments {
-		turn <- i
-	}
-	close(turn)
-	for range 6 {
-		callers.Go(func() {
-			for i := range turn {
-				rows[i] = g.persist(fmt.Sprintf("order-%d", i), invoices[i], addresses[i])
-			}
-		})
-	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for range rounds {
-		<-tick.C
-		g.kill(workerProcess)
-		g.start(workerProcess)
-	}
+	callers := inTurns(payments, 6, func(i int) { rows[i] = g.persist(fmt.Sprintf("order-%d", i), invoices[i], addresses[i]) })
+	g.killWorkers(rounds)
 	callers.Wait()
 	began := time.Now()
 	for i, row := range rows {
 		if addresses[i] != "" {
-			row = g.become(row.ID, payment.Pending, payment.Failed, payment.Refused)
+			g.become(row.ID, payment.Pending, payment.Failed, payment.Refused)
 		}
 	}
 	g.mine(1)
@@ -191,6 +173,36 @@ func TestWorkerKilledAgainAndAgain(t *testing.T) {
 	t.Logf("last kill to the last end: %v", time.Since(began))
 	g.untouched(payments)
 	other.money()
+}
+
+// inTurns makes n calls by some callers at once.
+func inTurns(n, callers int, call func(i int)) *sync.WaitGroup {
+	turn := make(chan int, n)
+	for i := range n {
+		turn <- i
+	}
+	close(turn)
+	var working sync.WaitGroup
+	for range callers {
+		working.Go(func() {
+			for i := range turn {
+				call(i)
+			}
+		})
+	}
+	return &working
+}
+
+// killWorkers kills the worker every second and starts it again.
+func (g *guest) killWorkers(rounds int) {
+	g.t.Helper()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for range rounds {
+		<-tick.C
+		g.kill(workerProcess)
+		g.start(workerProcess)
+	}
 }
 
 // TestExpiresBeforeSend: the invoice was good when the payment was asked for, and is not when the worker sends it.
