@@ -34,7 +34,8 @@ func (g *guest) steal(ctx context.Context, row payment.ID, raw []byte) error {
 		return err
 	}
 	defer node.Close()
-	order := &lnrpc.SendCoinsRequest{Addr: address, SendAll: true, SatPerVbyte: 5, Label: "stolen by the e2e test"}
+	// Dear, so that the payment's own transaction cannot replace it, whatever the node's fee estimate is by now.
+	order := &lnrpc.SendCoinsRequest{Addr: address, SendAll: true, SatPerVbyte: 500, Label: "stolen by the e2e test"}
 	for _, in := range inputs {
 		order.Outpoints = append(order.Outpoints, &lnrpc.OutPoint{TxidStr: in.TxID, OutputIndex: in.Vout})
 	}
