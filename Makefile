@@ -46,7 +46,7 @@ workflowcheck:
 	$(call TOOL,workflowcheck) workflowcheck ./workflows/...
 
 architecture:
-	$(GO) test -count=1 -run 'TestArchitecture' .
+	$(GO) test -count=1 .
 
 race:
 	$(GO) test -race -timeout 25m $(RACED)
