@@ -24,15 +24,6 @@ const (
 	USD Currency = "USD"
 )
 
-// Door is the entrance that a payment came by: a mutation of the API, a gRPC method, or the command line.
-type Door string
-
-// Doors that exist outside the GraphQL mutations, which bring their own names.
-const (
-	DoorCLI Door = "cli"
-	DoorGo  Door = "go"
-)
-
 // Speed is how soon an on-chain payment should confirm.
 type Speed string
 
