@@ -209,6 +209,10 @@ func rebuilt(tx *wire.MsgTx, spends []*wire.TxOut, fee payment.Sat, rate uint64)
 	}
 	for i := range packet.Inputs {
 		packet.Inputs[i].WitnessUtxo = spends[i]
+		packet.Inputs[i].SighashType = txscript.SigHashAll
+		if txscript.IsPayToTaproot(spends[i].PkScript) {
+			packet.Inputs[i].SighashType = txscript.SigHashDefault // the same, and a byte shorter
+		}
 	}
 	raw, err := serializePSBT(packet)
 	return Rebuilt{PSBT: raw, Fee: fee, SatPerVByte: rate}, err
