@@ -1,5 +1,14 @@
--- transactions: each on-chain payment that has left names a stored transaction of its own, and a settled one was charged that one's fee
-SELECT 'payment ' || p.id || ' (' || p.state || ')' AS item,
-       (t.kind <> 'rescue' AND (t.raw, t.fee) = (p.raw_tx, p.signed_fee) AND (p.state <> 'settled' OR p.fee = t.fee)) IS TRUE AS ok
-  FROM payments p LEFT JOIN payment_transactions t ON t.payment_id = p.id AND t.txid = p.txid
- WHERE p.kind = 'onchain' AND p.attempt > 0
+-- transactions: each payment that was not refused and each credited receive has exactly its rows, in its wallets
+WITH expected AS (
+    SELECT p.id AS id, p.wallet_id, p.account_id, 'send' AS direction, p.currency, p.created_at, NULL::bigint AS amount FROM payments p WHERE p.state <> 'refused'
+    UNION ALL
+    SELECT receipt_id('payment:' || p.id), w.id, w.account_id, 'receive', w.currency, p.resolved_at, p.amount
+      FROM payments p JOIN wallets w ON w.id = p.recipient_id WHERE p.state = 'settled'
+    UNION ALL
+    SELECT receipt_id(t.receipt), w.id, w.account_id, 'receive', w.currency, NULL, t.amount
+      FROM transfers t JOIN wallets w ON w.id = t.credit_account WHERE t.leg = 'receive'
+)
+SELECT 'transaction ' || coalesce(e.id, t.id) AS item,
+       ((t.wallet_id, t.account_id, t.direction, t.currency) = (e.wallet_id, e.account_id, e.direction, e.currency)
+        AND t.amount IS NOT DISTINCT FROM e.amount AND t.created_at = coalesce(e.created_at, t.created_at)) IS TRUE AS ok
+  FROM expected e FULL JOIN transactions t ON t.id = e.id

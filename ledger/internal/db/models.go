@@ -11,6 +11,16 @@ import (
 	"github.com/google/uuid"
 )
 
+type Account struct {
+	ID              uuid.UUID
+	CreatedAt       time.Time
+	Phone           *string
+	Username        *string
+	Language        string
+	DisplayCurrency string
+	DefaultWalletID uuid.NullUUID
+}
+
 type Address struct {
 	Address   string
 	WalletID  uuid.UUID
@@ -27,6 +37,15 @@ type ApiKey struct {
 	CreatedAt  time.Time
 	RevokedAt  *time.Time
 	ExpiresAt  *time.Time
+	Scopes     []string
+	LastUsedAt *time.Time
+}
+
+type CallbackEndpoint struct {
+	ID        uuid.UUID
+	AccountID uuid.UUID
+	Url       string
+	CreatedAt time.Time
 }
 
 type Cursor struct {
@@ -48,20 +67,24 @@ type Deposit struct {
 }
 
 type Invoice struct {
-	Hash        []byte
-	WalletID    uuid.UUID
-	AccountID   uuid.UUID
-	Node        string
-	Request     string
-	Amount      int64
-	Memo        string
-	State       string
-	Received    int64
-	CreatedAt   time.Time
-	ExpiresAt   time.Time
-	PaidAt      *time.Time
-	SettleIndex *int64
-	PaymentID   uuid.NullUUID
+	Hash            []byte
+	WalletID        uuid.UUID
+	AccountID       uuid.UUID
+	Node            string
+	Request         string
+	Amount          int64
+	Memo            string
+	DescriptionHash []byte
+	ExternalID      string
+	PaymentSecret   []byte
+	Preimage        []byte
+	State           string
+	Received        int64
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+	PaidAt          *time.Time
+	SettleIndex     *int64
+	PaymentID       uuid.NullUUID
 }
 
 type Payment struct {
@@ -113,6 +136,31 @@ type PaymentTransaction struct {
 	SatPerVbyte int64
 	Kind        string
 	CreatedAt   time.Time
+}
+
+type TransactionDetail struct {
+	ID                   uuid.UUID
+	AccountID            uuid.UUID
+	WalletID             uuid.UUID
+	CreatedAt            time.Time
+	Currency             string
+	Direction            string
+	PaymentID            uuid.NullUUID
+	State                string
+	SettledBy            string
+	Amount               int64
+	Fee                  int64
+	Memo                 string
+	ExternalID           string
+	PaymentHash          []byte
+	Invoice              string
+	Address              *string
+	CounterpartyWalletID uuid.NullUUID
+	CounterpartyUsername string
+	Preimage             []byte
+	PaymentSecret        []byte
+	Txid                 *string
+	Vout                 *int64
 }
 
 type Wallet struct {
