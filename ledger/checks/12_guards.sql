@@ -4,7 +4,6 @@ SELECT 'trigger ' || want.name || ' on ' || want.table_ AS item,
   FROM (VALUES ('transfer_apply', 'transfers'), ('append_only', 'transfers'), ('append_only_all', 'transfers'),
                ('append_only', 'payment_events'), ('append_only_all', 'payment_events'), ('append_only', 'spends'), ('append_only_all', 'spends'),
                ('payment_guard', 'payments'), ('append_only_all', 'payments'), ('budget_open', 'api_keys'),
-               ('key_guard', 'api_keys'), ('account_guard', 'accounts'), ('callback_guard', 'callback_endpoints'), ('contact_count', 'payments'),
                ('receive_guard', 'invoices'), ('receive_guard', 'addresses'), ('receive_guard', 'deposits')) AS want(name, table_)
 UNION ALL
 SELECT 'index ' || want.name, coalesce((SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(want.name)), false)
