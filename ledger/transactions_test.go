@@ -112,6 +112,9 @@ func TestTransactionsOfATransfer(t *testing.T) {
 	from, to := sender(t, l)
 	req := intraledger(from, to, payment.KeyID{}, 30*sat)
 	req.Memo = "rent"
+	if err := l.SetUsername(t.Context(), to.AccountID, "landlord"); err != nil {
+		t.Fatal(err)
+	}
 	mustPayment(t, payment.Settled)(l.Transfer(t.Context(), req))
 	sent, got := newest(t, l, from), only(t, l, to)
 	wantTransaction(t, sent, ledger.DirectionSend, ledger.TransactionSuccess, -30*sat, 0)
@@ -119,10 +122,11 @@ func TestTransactionsOfATransfer(t *testing.T) {
 	for _, side := range []struct {
 		of, other ledger.Wallet
 		is        ledger.Transaction
-	}{{from, to, sent}, {to, from, got}} {
+		name      string
+	}{{from, to, sent, "landlord"}, {to, from, got, ""}} {
 		if side.is.Memo != "rent" || side.is.PaymentID != req.ID || side.is.AccountID != side.of.AccountID ||
-			side.is.Initiation != (ledger.Initiation{Kind: payment.Intraledger, CounterpartyWalletID: side.other.ID}) ||
-			side.is.Settlement.Kind != payment.Intraledger || side.is.Settlement.CounterpartyWalletID != side.other.ID {
+			side.is.Initiation != (ledger.Initiation{Kind: payment.Intraledger, CounterpartyWalletID: side.other.ID, CounterpartyUsername: side.name}) ||
+			side.is.Settlement.Kind != payment.Intraledger || side.is.Settlement.CounterpartyWalletID != side.other.ID || side.is.Settlement.CounterpartyUsername != side.name {
 			t.Fatalf("%+v", side.is)
 		}
 		found := must[ledger.Transaction](t)(l.TransactionOfPayment(t.Context(), side.of.AccountID, side.of.ID, req.ID))
