@@ -13,22 +13,22 @@ import (
 
 // Config says whom to believe.
 type Config struct {
-	Keys         KeyStore // where API keys are looked up, on every request
-	SecretPrefix string   // what our secrets begin with; anything else is not looked up
-	Issuer       Issuer   // of tokens; zero: tokens are refused
-	Used         *LastUsed
-	Clock        func() time.Time // nil: time.Now
-	Log          *slog.Logger     // nil: slog.Default
+	Keys     KeyStore         // where API keys are looked up, on every request
+	Prefixes []string         // what secrets may begin with; none: any prefix that is well formed. Other secrets are not looked up
+	Issuer   Issuer           // of tokens; zero: tokens are refused
+	Used     *LastUsed        // nil: uses are not recorded
+	Clock    func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: slog.Default
 }
 
 // Authenticator finds out who asks. It is safe for use by many goroutines.
 type Authenticator struct {
-	keys   KeyStore
-	prefix string
-	tokens *tokens // nil: tokens are refused
-	used   *LastUsed
-	clock  func() time.Time
-	stop   context.CancelFunc
+	keys     KeyStore
+	prefixes []string
+	tokens   *tokens // nil: tokens are refused
+	used     *LastUsed
+	clock    func() time.Time
+	stop     context.CancelFunc
 }
 
 // NewAuthenticator checks the configuration and, for tokens, fetches the issuer's keys; an issuer that is away is tried again
@@ -44,7 +44,9 @@ func NewAuthenticator(cfg Config) (*Authenticator, error) {
 	if cfg.Keys == nil {
 		wrong = append(wrong, errors.New("the store of API keys is missing"))
 	}
-	wrong = append(wrong, checkPrefix(cfg.SecretPrefix))
+	for _, prefix := range cfg.Prefixes {
+		wrong = append(wrong, checkPrefix(prefix))
+	}
 	if !cfg.Issuer.isZero() {
 		wrong = append(wrong, cfg.Issuer.check())
 	}
@@ -52,7 +54,7 @@ func NewAuthenticator(cfg Config) (*Authenticator, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	a := &Authenticator{keys: cfg.Keys, prefix: cfg.SecretPrefix, used: cfg.Used, clock: cfg.Clock, stop: stop}
+	a := &Authenticator{keys: cfg.Keys, prefixes: cfg.Prefixes, used: cfg.Used, clock: cfg.Clock, stop: stop}
 	if !cfg.Issuer.isZero() {
 		var err error
 		if a.tokens, err = newTokens(ctx, cfg.Issuer, cfg.Clock, cfg.Log); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -69,10 +70,10 @@ func (h SecretHash) Matches(secret string) bool {
 	return subtle.ConstantTimeCompare(h[:], presented[:]) == 1
 }
 
-// isSecret tells without any look-up what cannot be a secret of ours.
-func isSecret(s, prefix string) bool {
-	random, ours := strings.CutPrefix(s, prefix+"_")
-	if !ours || len(random) != secretLength {
+// isSecret tells without any look-up what cannot be a secret of ours. No prefixes: any that is well formed.
+func isSecret(s string, prefixes []string) bool {
+	prefix, random, _ := strings.Cut(s, "_")
+	if len(prefixes) > 0 && !slices.Contains(prefixes, prefix) || checkPrefix(prefix) != nil || len(random) != secretLength {
 		return false
 	}
 	for _, c := range []byte(random) {
