@@ -51,6 +51,7 @@ type Starter struct {
 	ledger   *ledger.Ledger
 	cfg      Config
 	now      func() time.Time
+	patience time.Duration // with a chore
 	log      *slog.Logger
 }
 
@@ -59,7 +60,7 @@ func New(temporal client.Client, books *ledger.Ledger, cfg Config, log *slog.Log
 	if cfg.Wait == 0 {
 		cfg.Wait = 5 * time.Second
 	}
-	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, log: log}
+	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, patience: chorePatience, log: log}
 }
 
 // Caller is who asks, as the credentials say.

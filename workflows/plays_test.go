@@ -253,6 +253,17 @@ func houseworkPlays() []play {
 		{file: "createaddress", workflow: "CreateAddress", req: base(""), input: step.AddressInput{Node: testNode}, steps: func(c *cast) {
 			c.on(step.AddAddress, func(context.Context, step.AddressInput) (string, error) { return "bcrt1qnew", nil })
 		}},
+		{file: "cancelinvoice", workflow: "CancelInvoice", req: base(""), input: step.CancelInput{Node: testNode, Hash: payment.Hash{7}}, steps: func(c *cast) {
+			c.on(step.CancelInvoice, func(context.Context, step.CancelInput) (step.Closed, error) { return step.Closed{}, nil })
+		}},
+		{file: "probefee", workflow: "ProbeFee", req: base(""), input: step.ProbeInput{Node: testNode, Invoice: "lnbcrt1", Amount: sat}, steps: func(c *cast) {
+			c.on(step.ProbeFee, func(context.Context, step.ProbeInput) (step.Probe, error) { return step.Probe{Fee: 2 * sat}, nil })
+		}},
+		{file: "estimatefee", workflow: "EstimateFee", req: onchainRequest(), steps: func(c *cast) {
+			c.on(step.EstimateOnchain, func(context.Context, payment.Request) (step.Quote, error) {
+				return step.Quote{Fee: 2 * sat, SatPerVByte: 1}, nil
+			})
+		}},
 	}
 }
 
