@@ -21,8 +21,10 @@ type NodeSteps struct {
 	Timing  Timing
 	// Depth is how many confirmations make a transaction final, for payments and deposits.
 	Depth int32
-	Now   func() time.Time
-	Log   *slog.Logger
+	// MaxFeeRate bounds fee bumps and rescues, in sat/vB. Zero: DefaultMaxFeeRate.
+	MaxFeeRate uint64
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // SendLightning looks, sends if LND has never registered this payment, and follows it for some seconds. Asking what

@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 const (
@@ -66,4 +68,18 @@ func Hash(secret string) SecretHash { return sha256.Sum256([]byte(secret)) }
 func (h SecretHash) Matches(secret string) bool {
 	presented := Hash(secret)
 	return subtle.ConstantTimeCompare(h[:], presented[:]) == 1
+}
+
+// isSecret tells without any look-up what cannot be a secret of ours. No prefixes: any that is well formed.
+func isSecret(s string, prefixes []string) bool {
+	prefix, random, _ := strings.Cut(s, "_")
+	if len(prefixes) > 0 && !slices.Contains(prefixes, prefix) || checkPrefix(prefix) != nil || len(random) != secretLength {
+		return false
+	}
+	for _, c := range []byte(random) {
+		if !alphanumeric(c) {
+			return false
+		}
+	}
+	return true
 }

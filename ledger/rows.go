@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,17 +58,28 @@ func walletOf(row db.Wallet) Wallet {
 }
 
 func keyOf(row db.ApiKey) Key {
-	return Key{
+	k := Key{
 		ID: row.ID, AccountID: row.AccountID, Name: row.Name, CreatedAt: row.CreatedAt,
-		RevokedAt: orZero(row.RevokedAt), ExpiresAt: orZero(row.ExpiresAt),
+		RevokedAt: orZero(row.RevokedAt), ExpiresAt: orZero(row.ExpiresAt), LastUsedAt: orZero(row.LastUsedAt),
 	}
+	copy(k.SecretHash[:], row.SecretHash)
+	for _, s := range payment.Scopes() {
+		if slices.Contains(row.Scopes, string(s)) {
+			k.Scopes = append(k.Scopes, s)
+		}
+	}
+	return k
 }
 
 func invoiceOf(row db.Invoice) Invoice {
 	inv := Invoice{
 		WalletID: row.WalletID, AccountID: row.AccountID, Node: row.Node, Request: row.Request, Amount: payment.Msat(row.Amount),
-		Memo: row.Memo, State: InvoiceState(row.State), Received: payment.Msat(row.Received),
+		Memo: row.Memo, DescriptionHash: row.DescriptionHash, ExternalID: row.ExternalID, PaymentSecret: row.PaymentSecret,
+		State: InvoiceState(row.State), Received: payment.Msat(row.Received),
 		CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, PaidAt: orZero(row.PaidAt),
+	}
+	if inv.State == InvoicePaid {
+		inv.Preimage = row.Preimage
 	}
 	copy(inv.Hash[:], row.Hash)
 	return inv

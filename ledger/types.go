@@ -15,10 +15,10 @@ type Payment struct {
 	Failure    *payment.Failure // set when refused or failed
 	Fee        payment.Msat     // actual fee, once settled
 	FeeOverage payment.Msat     // the part of Fee above the reserve: paid by the operator, not by the wallet
-	SignedFee  payment.Msat     // on-chain: miner fee of the signed transaction
+	SignedFee  payment.Msat     // on-chain: miner fee of the transaction TxID
 	Preimage   []byte           // 32 bytes, once LND has told it
-	TxID       string           // of the latest signed transaction; big-endian hex as shown by explorers
-	RawTx      []byte           // the signed transaction as stored before the first broadcast
+	TxID       string           // of the latest signed transaction that pays, or the one that confirmed; big-endian hex
+	RawTx      []byte           // that transaction, as stored before its first broadcast
 	Send       Send             // the fence around what left the house
 	Expiry     uint32           // block height at which the last HTLC in flight times out; 0 if unknown
 	CreatedAt  time.Time
@@ -65,6 +65,8 @@ type Signed struct {
 	Raw    []byte
 	Amount payment.Msat // what the receiver gets
 	Fee    payment.Msat // miner fee
+	// SatPerVByte is the rate that was asked for.
+	SatPerVByte uint64
 }
 
 // Event is one line of a payment's timeline, append-only.
@@ -89,14 +91,17 @@ type Wallet struct {
 // Available is what can be spent now: Balance less Held.
 func (w Wallet) Available() payment.Msat { return w.Balance - w.Held }
 
-// Key is an API key as the ledger sees it: whom it belongs to and whether it may spend.
+// Key is an API key as the ledger sees it: whom it belongs to, what it may do and whether it may spend.
 type Key struct {
-	ID        payment.KeyID
-	AccountID payment.AccountID
-	Name      string
-	CreatedAt time.Time
-	RevokedAt time.Time // zero: not revoked
-	ExpiresAt time.Time // zero: never
+	ID         payment.KeyID
+	AccountID  payment.AccountID
+	Name       string
+	Scopes     []payment.Scope // in the order of payment.Scopes, never empty
+	SecretHash [32]byte        // SHA-256 of its secret
+	CreatedAt  time.Time
+	RevokedAt  time.Time // zero: not revoked
+	ExpiresAt  time.Time // zero: never
+	LastUsedAt time.Time // zero: never; some seconds late, because uses are gathered before they are written
 }
 
 // WindowSpending is one window of a key's budget.
@@ -118,18 +123,22 @@ type Spending struct {
 
 // Invoice is an invoice of ours that waits for a payment, or has received one.
 type Invoice struct {
-	Hash      payment.Hash
-	WalletID  payment.WalletID
-	AccountID payment.AccountID
-	Node      string
-	Request   string       // BOLT 11
-	Amount    payment.Msat // 0: any amount
-	Memo      string
-	State     InvoiceState
-	Received  payment.Msat // what was credited
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	PaidAt    time.Time
+	Hash            payment.Hash
+	WalletID        payment.WalletID
+	AccountID       payment.AccountID
+	Node            string
+	Request         string       // BOLT 11
+	Amount          payment.Msat // 0: any amount
+	Memo            string
+	DescriptionHash []byte // 32 bytes, or nil: the invoice holds it instead of the memo
+	ExternalID      string // the owner's own name for it, unique per account; empty when added: the hash in hex
+	PaymentSecret   []byte // 32 bytes, or nil
+	Preimage        []byte // 32 bytes, once paid and known
+	State           InvoiceState
+	Received        payment.Msat // what was credited
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+	PaidAt          time.Time
 }
 
 // InvoiceState is where an invoice of ours stands.

@@ -48,7 +48,7 @@ type Node interface {
 	NewAddress(ctx context.Context) (string, error)
 	// EstimateFee in sat for one output at a confirmation target in blocks, and the rate in sat/vB (lnrpc.EstimateFee).
 	EstimateFee(ctx context.Context, address string, amount payment.Sat, targetBlocks int32) (FeeEstimate, error)
-	// FundPSBT selects and leases inputs under lockID (walletrpc.FundPsbt with custom_lock_id).
+	// FundPSBT selects and leases inputs under lockID (walletrpc.FundPsbt with custom_lock_id), each of them Replaceable.
 	FundPSBT(ctx context.Context, fund FundPSBT) (FundedPSBT, error)
 	// SignPSBT signs and finalizes (walletrpc.FinalizePsbt). Nothing is broadcast.
 	SignPSBT(ctx context.Context, psbt []byte) (SignedTx, error)
@@ -154,6 +154,8 @@ type AddInvoice struct {
 	Memo   string
 	Expiry time.Duration
 	Hash   payment.Hash // set: a hold invoice for this hash
+	// DescriptionHash stands in the invoice instead of the memo, if it is not zero.
+	DescriptionHash [32]byte
 }
 
 // Invoice is LND's record of an invoice of its own.
@@ -163,6 +165,7 @@ type Invoice struct {
 	Amount      payment.Msat
 	Received    payment.Msat
 	Memo        string
+	Preimage    [32]byte // zero for a hold invoice that is not settled
 	State       InvoiceState
 	AddIndex    uint64
 	SettleIndex uint64

@@ -30,10 +30,13 @@ const (
 	PublishOnchain   = "PublishOnchain"   // payment.Request -> Word
 	AskOnchain       = "AskOnchain"       // payment.Request -> Word
 	FollowOnchain    = "FollowOnchain"    // payment.Request -> Word, terminal only: it is retried until then
-	AbandonOnchain   = "AbandonOnchain"   // payment.Request -> Word: like AskOnchain; gives up only what can never confirm
+	AbandonOnchain   = "AbandonOnchain"   // payment.Request -> Word: like AskOnchain, and takes back what still waits
+	BumpOnchain      = "BumpOnchain"      // BumpInput -> Bumped
 	ReleaseInputs    = "ReleaseInputs"    // payment.ID -> nothing
 	AddInvoice       = "AddInvoice"       // InvoiceInput -> Invoice
 	AddAddress       = "AddAddress"       // AddressInput -> string
+	CancelInvoice    = "CancelInvoice"    // CancelInput -> Closed
+	ProbeFee         = "ProbeFee"         // ProbeInput -> Probe
 
 	// The watcher of one node, and the upkeep of the whole house.
 
@@ -55,14 +58,16 @@ const (
 
 // Word is what LND or the chain says about a payment.
 type Word struct {
-	Status  Status           `json:"status"`
-	Fee     payment.Msat     `json:"fee_msat,omitempty"` // actual fee, when paid
-	Failure *payment.Failure `json:"failure,omitempty"`  // when not paid
-	TxID    string           `json:"txid,omitempty"`     // on-chain
-	Expiry  uint32           `json:"expiry,omitempty"`   // lightning, in flight: the height at which the last HTLC times out
-	Attempt int              `json:"attempt,omitempty"`  // the fence that the word is about: 0 if nothing had left
-	Unknown bool             `json:"unknown,omitempty"`  // in flight only because we cannot tell
-	Note    string           `json:"note,omitempty"`     // for operators: what it waits for
+	Status        Status           `json:"status"`
+	Fee           payment.Msat     `json:"fee_msat,omitempty"`      // actual fee, when paid
+	Failure       *payment.Failure `json:"failure,omitempty"`       // when not paid
+	TxID          string           `json:"txid,omitempty"`          // on-chain
+	Rescue        string           `json:"rescue,omitempty"`        // on-chain: the transaction that takes the payment back, once there is one
+	Confirmations int32            `json:"confirmations,omitempty"` // on-chain, in flight: of whichever of its transactions has some
+	Expiry        uint32           `json:"expiry,omitempty"`        // lightning, in flight: the height at which the last HTLC times out
+	Attempt       int              `json:"attempt,omitempty"`       // the fence that the word is about: 0 if nothing had left
+	Unknown       bool             `json:"unknown,omitempty"`       // in flight only because we cannot tell
+	Note          string           `json:"note,omitempty"`          // for operators: what it waits for
 }
 
 // Terminal reports whether the word is final.
@@ -90,6 +95,7 @@ type Closed struct {
 
 // Quote is the price of an on-chain payment.
 type Quote struct {
+	Fee         payment.Msat     `json:"fee_msat,omitempty"` // as estimated; the reserve is more
 	FeeReserve  payment.Msat     `json:"fee_reserve_msat"`
 	SatPerVByte uint64           `json:"sat_per_vbyte"`
 	Failure     *payment.Failure `json:"failure,omitempty"`
@@ -106,6 +112,23 @@ type Signed struct {
 	TxID    string           `json:"txid,omitempty"`
 	Fee     payment.Msat     `json:"fee_msat,omitempty"`
 	Failure *payment.Failure `json:"failure,omitempty"`
+	// Rate of the newest transaction; Bumped if that is not the first one (this saga was started again).
+	SatPerVByte uint64 `json:"sat_per_vbyte,omitempty"`
+	Bumped      bool   `json:"bumped,omitempty"`
+}
+
+// BumpInput asks for a transaction that pays the miners more, in the place of the newest one.
+type BumpInput struct {
+	Request     payment.Request `json:"request"`
+	SatPerVByte uint64          `json:"sat_per_vbyte"`
+}
+
+// Bumped says what is known after a bump, or why there was none.
+type Bumped struct {
+	Word    Word             `json:"word"`
+	Refusal *payment.Failure `json:"refusal,omitempty"` // for the operator; the payment goes on as it was
+	// SatPerVByte of the newest transaction.
+	SatPerVByte uint64 `json:"sat_per_vbyte,omitempty"`
 }
 
 // InvoiceInput asks for an invoice that credits a wallet.
@@ -116,14 +139,37 @@ type InvoiceInput struct {
 	Amount    payment.Msat      `json:"amount_msat"` // 0: any amount
 	Memo      string            `json:"memo,omitempty"`
 	Expiry    time.Duration     `json:"expiry"`
+	// DescriptionHash stands in the invoice instead of the memo, if it is not zero.
+	DescriptionHash payment.Hash `json:"description_hash,omitzero"`
+	ExternalID      string       `json:"external_id,omitempty"` // empty: the hash
 }
 
 // Invoice is a fresh invoice.
 type Invoice struct {
-	Hash      payment.Hash `json:"payment_hash"`
-	Request   string       `json:"payment_request"` // BOLT 11
-	Amount    payment.Msat `json:"amount_msat"`
-	ExpiresAt time.Time    `json:"expires_at"`
+	Hash      payment.Hash     `json:"payment_hash"`
+	Request   string           `json:"payment_request"` // BOLT 11
+	Amount    payment.Msat     `json:"amount_msat"`
+	ExpiresAt time.Time        `json:"expires_at"`
+	Failure   *payment.Failure `json:"failure,omitempty"` // instead: why there is none
+}
+
+// CancelInput names an invoice of ours and the node that made it.
+type CancelInput struct {
+	Hash payment.Hash `json:"payment_hash"`
+	Node string       `json:"node"`
+}
+
+// ProbeInput asks what a payment of an invoice would cost now.
+type ProbeInput struct {
+	Node    string       `json:"node"`
+	Invoice string       `json:"invoice"` // BOLT 11
+	Amount  payment.Msat `json:"amount_msat"`
+}
+
+// Probe is the fee of the best route, or why there is none.
+type Probe struct {
+	Fee     payment.Msat     `json:"fee_msat"`
+	Failure *payment.Failure `json:"failure,omitempty"`
 }
 
 // AddressInput asks for an on-chain address that credits a wallet.

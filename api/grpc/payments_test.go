@@ -11,6 +11,7 @@ import (
 
 	grpcapi "github.com/holdfast-pay/holdfast/api/grpc"
 	paymentsv1 "github.com/holdfast-pay/holdfast/api/grpc/gen/holdfast/payments/v1"
+	apikeysv1 "github.com/holdfast-pay/holdfast/api/grpc/gen/services/api_keys/v1"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
 	"github.com/holdfast-pay/holdfast/lndclient/lndfake"
@@ -188,6 +189,22 @@ func TestStartErrors(t *testing.T) {
 			t.Errorf("get, %s: %v", name, err)
 		}
 	}
+}
+
+// A key that was made for reading neither pays nor locks.
+func TestReadKeyDoesNotSpend(t *testing.T) {
+	t.Parallel()
+	s, friend := newShop(t, nil), ledgertest.Funded(t, house.ledger, 0)
+	reader, err := house.ledger.CreateKey(t.Context(), ledger.Key{
+		ID: uuid.New(), AccountID: s.wallet.AccountID, Name: "reader", Scopes: []payment.Scope{payment.ScopeRead},
+	}, ledgertest.RandomHash())
+	must(t, err)
+	s.key = reader
+	_, err = s.Start(t.Context(), s.toWallet(friend, 1_000, ""))
+	wantCode(t, err, codes.PermissionDenied)
+	b := newBudgets(t, nil)
+	_, err = b.CheckAndLockSpending(t.Context(), &apikeysv1.CheckAndLockSpendingRequest{ApiKeyId: reader.ID.String(), AmountSats: 1})
+	wantCode(t, err, codes.PermissionDenied)
 }
 
 // Pages neither skip nor repeat a row while others are written.

@@ -16,8 +16,9 @@ import (
 )
 
 type workerCommand struct {
-	Migrate bool  `help:"Bring the database schema to the newest version first."`
-	Depth   int32 `placeholder:"N" help:"Confirmations that make a transaction final. Default: 1 on regtest, 3 elsewhere."`
+	Migrate    bool   `help:"Bring the database schema to the newest version first."`
+	Depth      int32  `placeholder:"N" help:"Confirmations that make a transaction final. Default: 1 on regtest, 3 elsewhere."`
+	MaxFeeRate uint64 `placeholder:"N" help:"The most that a fee bump or a rescue may pay, in sat/vB. Default: 500."`
 }
 
 // Run serves until ctx ends, then finishes what runs. Why it could not serve is in its log, with the cause.
@@ -57,7 +58,8 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 		return err
 	}
 	err = worker.Run(ctx, worker.Config{
-		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: network, Depth: c.Depth, Log: d.log,
+		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: network, Depth: c.Depth,
+		MaxFeeRate: c.MaxFeeRate, Log: d.log,
 	})
 	if ctx.Err() != nil {
 		d.log.Info("worker stopped", "why", err)
