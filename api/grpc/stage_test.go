@@ -43,6 +43,7 @@ var house struct {
 	ledger   *ledger.Ledger
 	database string // URL
 	temporal client.Client
+	network  *lndfake.Network
 	bank     *lndfake.Node // ours
 	peer     *lndfake.Node // somebody outside
 }
@@ -94,9 +95,15 @@ func furnish(ctx context.Context, pg *postgres.Server) (stop func(), err error) 
 	if house.ledger, err = ledger.Open(ctx, house.database); err != nil {
 		return nil, err
 	}
-	network := lndfake.New()
-	house.bank, house.peer = network.AddNode(bankName), network.AddNode("peer")
+	house.network = lndfake.New()
+	house.bank, house.peer = house.network.AddNode(bankName), house.network.AddNode("peer")
 	house.bank.SetLiquidity(1_000_000_000 * sat)
+	address, err := house.bank.NewAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	house.network.SendToAddress(address, 10_000_000)
+	house.network.Mine(6)
 	workerCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() {

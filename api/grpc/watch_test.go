@@ -15,6 +15,7 @@ import (
 	grpcapi "github.com/holdfast-pay/holdfast/api/grpc"
 	paymentsv1 "github.com/holdfast-pay/holdfast/api/grpc/gen/holdfast/payments/v1"
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
+	"github.com/holdfast-pay/holdfast/lndclient/lndfake"
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
@@ -60,10 +61,8 @@ func TestWatchAndSteer(t *testing.T) {
 	}
 	_, err = s.Recheck(t.Context(), &paymentsv1.RecheckRequest{Id: id, AccountId: uuid.NewString()})
 	wantCode(t, err, codes.NotFound)
-	_, err = s.BumpFee(t.Context(), &paymentsv1.BumpFeeRequest{Id: id})
-	if err == nil {
-		t.Error("the fee of a lightning payment was raised to nothing")
-	}
+	_, err = s.BumpFee(t.Context(), &paymentsv1.BumpFeeRequest{Id: id, SatPerVbyte: 50})
+	wantCode(t, err, codes.InvalidArgument) // it has no miner
 
 	house.bank.FailHeld(hash, payment.ReasonRejected)
 	answer, err := s.Recheck(t.Context(), &paymentsv1.RecheckRequest{Id: id})
@@ -84,6 +83,36 @@ func TestWatchAndSteer(t *testing.T) {
 	if err != nil || again.GetPayment().GetState() != paymentsv1.State_STATE_FAILED {
 		t.Errorf("%v, %v", again, err)
 	}
+}
+
+func TestBumpFee(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, nil)
+	req := s.request("")
+	req.Destination = &paymentsv1.StartRequest_Address_{Address: &paymentsv1.StartRequest_Address{
+		Address: lndfake.OutsideAddress(), AmountSat: 50_000, Speed: paymentsv1.Speed_SPEED_SLOW,
+	}}
+	sent := s.start(req)
+	if sent.GetState() != paymentsv1.State_STATE_PENDING || len(sent.GetTxid()) != 64 || sent.GetSpeed() != paymentsv1.Speed_SPEED_SLOW {
+		t.Fatalf("%v", sent)
+	}
+	stream := s.watch(t.Context(), sent.GetId())
+	next(t, stream)
+	answer, err := s.BumpFee(t.Context(), &paymentsv1.BumpFeeRequest{Id: sent.GetId(), AccountId: sent.GetAccountId(), SatPerVbyte: 60})
+	must(t, err)
+	bumped := answer.GetPayment()
+	if bumped.GetTxid() == sent.GetTxid() || bumped.GetId() != sent.GetId() || bumped.GetState() != paymentsv1.State_STATE_PENDING {
+		t.Fatalf("%v", bumped)
+	}
+	if p := next(t, stream); p.GetTxid() != bumped.GetTxid() {
+		t.Fatalf("watched %v", p)
+	}
+	house.network.Mine(1)
+	if p := next(t, stream); p.GetState() != paymentsv1.State_STATE_SETTLED || p.GetTxid() != bumped.GetTxid() || p.GetFeeMsat() == 0 {
+		t.Fatalf("%v", p)
+	}
+	_, err = s.BumpFee(t.Context(), &paymentsv1.BumpFeeRequest{Id: sent.GetId()})
+	wantCode(t, err, codes.InvalidArgument)
 }
 
 func TestWatchErrors(t *testing.T) {
