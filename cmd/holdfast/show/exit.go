@@ -52,13 +52,13 @@ func (e Exit) Error() string {
 func CodeOfReason(reason payment.Reason) Code {
 	switch reason {
 	case payment.ReasonBudgetExceeded, payment.ReasonInsufficientBalance, payment.ReasonKeyInactive,
-		payment.ReasonPaymentInFlight, payment.ReasonAlreadyPaid:
+		payment.ReasonPaymentInFlight, payment.ReasonAlreadyPaid, payment.ReasonTooManyRequests:
 		return Refused
 	case payment.ReasonSelfPayment, payment.ReasonInvalidInput, payment.ReasonInvalidAmount, payment.ReasonInvalidAddress,
 		payment.ReasonDust, payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound,
 		payment.ReasonUnauthenticated, payment.ReasonAccountNotFound,
 		payment.ReasonNodeNotFound, payment.ReasonInvoiceInvalid, payment.ReasonInvoiceExpired, payment.ReasonInvoiceCanceled,
-		payment.ReasonIdempotencyConflict:
+		payment.ReasonIdempotencyConflict, payment.ReasonLockNotFound, payment.ReasonLockConflict:
 		return Usage
 	case payment.ReasonUnavailable, payment.ReasonNodeOffline:
 		return Away

@@ -41,6 +41,18 @@ type ApiKey struct {
 	LastUsedAt *time.Time
 }
 
+type BudgetLock struct {
+	EphemeralID   uuid.UUID
+	KeyID         uuid.UUID
+	SpentAt       time.Time
+	AmountSat     int64
+	State         string
+	TransactionID *string
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	ResolvedAt    *time.Time
+}
+
 type CallbackEndpoint struct {
 	ID        uuid.UUID
 	AccountID uuid.UUID
