@@ -52,10 +52,12 @@ CREATE TABLE cursors (
     block_height integer NOT NULL DEFAULT 0
 );
 
--- Credit one receive, once: false when it was credited before.
+-- Credit one receive, once: false when it was credited before. The wallet is locked before the node's account may be made:
+-- a reserve that holds the wallet may be waiting to make the same account.
 -- +goose StatementBegin
 CREATE FUNCTION receive_credit(of_node text, wallet uuid, sum bigint, what text, at_time timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM FROM wallets WHERE id = wallet FOR NO KEY UPDATE;
     INSERT INTO transfers (kind, debit_account, credit_account, amount, currency, leg, receipt, created_at)
     VALUES ('posted', system_account('node', of_node, 'BTC'), wallet, sum, 'BTC', 'receive', what, at_time)
     ON CONFLICT DO NOTHING;
