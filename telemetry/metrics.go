@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -162,10 +163,16 @@ func (m *Metrics) RateLimited(class, subject string) {
 	}
 }
 
+// switchingProtocols is the status of a request that became a WebSocket: how long that stays open is no latency.
+const switchingProtocols = 101
+
 // HTTP counts and times a request. The route is the pattern, never the path.
-func (m *Metrics) HTTP(route, method, status string, took time.Duration) {
-	if m != nil {
-		m.httpRequests.WithLabelValues(route, method, status).Inc()
+func (m *Metrics) HTTP(route, method string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.httpRequests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	if status != switchingProtocols {
 		m.httpSeconds.WithLabelValues(route).Observe(took.Seconds())
 	}
 }
