@@ -68,7 +68,7 @@ func (devnetPs) Run(d *deps, parent *devnetCommands) error {
 
 // process is a command for one process of the network.
 type process struct {
-	Name string `arg:"" help:"postgres, temporal, btcd, lnd-bank, lnd-alice, lnd-bob or worker."`
+	Name string `arg:"" help:"postgres, temporal, btcd, lnd-bank, lnd-alice, lnd-bob, worker or api."`
 }
 
 func (p process) change(d *deps, parent *devnetCommands, done string, how func(*devnet.Remote) error) error {

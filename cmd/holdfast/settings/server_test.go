@@ -136,7 +136,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 			t.Errorf("%s is named in %d lines of\n%v", name, n, err)
 		}
 	}
-	_, _, err = settings.New(settings.From(map[string]string{
+	_, err = settings.New(settings.From(map[string]string{
 		"HOLDFAST_NETWORK": "regtest", "HOLDFAST_NODES": "bank,b-2", "LND_BANK_RPC": "a:1", "HOLDFAST_CONFIRMATIONS": "0",
 	})).ForWorker()
 	for _, name := range []string{"DATABASE_URL", "LND_BANK_TLS", "LND_BANK_MACAROON", "LND_B_2_RPC", "HOLDFAST_CONFIRMATIONS (--depth)"} {
