@@ -20,6 +20,8 @@ const (
 	ReasonWalletNotFound      Reason = "WALLET_NOT_FOUND"     // INVALID_INPUT; also for the wallet of another owner
 	ReasonKeyNotFound         Reason = "KEY_NOT_FOUND"        // "API key not found"; also for the key of another owner
 	ReasonKeyInactive         Reason = "KEY_INACTIVE"         // 401: revoked or expired
+	ReasonUnauthenticated     Reason = "UNAUTHENTICATED"      // NOT_AUTHORIZED, 401: credentials that prove nothing
+	ReasonAccountNotFound     Reason = "ACCOUNT_NOT_FOUND"    // no such user; in the API INVALID_INPUT
 	ReasonPaymentNotFound     Reason = "PAYMENT_NOT_FOUND"
 	ReasonNodeNotFound        Reason = "NODE_NOT_FOUND"
 	ReasonPaymentInFlight     Reason = "PAYMENT_IN_FLIGHT"    // INVALID_INPUT: a payment with this hash is in flight
