@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/holdfast-pay/holdfast/identity"
 )
 
 // logged writes a line for each request, counts it, and describes its span.
@@ -20,9 +22,11 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			took, route, method, status := time.Since(began), routeOf(r), methodOf(r), recorded.code()
 			s.cfg.Counts.HTTP(route, method, status, took)
 			describe(trace.SpanFromContext(r.Context()), route, method, status)
-			s.cfg.Log.LogAttrs(r.Context(), levelOf(route, status), "request", slog.String("method", method), slog.String("route", route),
-				slog.Int("status", status), slog.Int64("bytes", recorded.bytes), slog.Duration("took", took.Round(time.Microsecond)),
-				slog.String("from", ClientAddress(r.Context())))
+			attrs := []slog.Attr{
+				slog.String("method", method), slog.String("route", route), slog.Int("status", status), slog.Int64("bytes", recorded.bytes),
+				slog.Duration("took", took.Round(time.Microsecond)), slog.String("from", ClientAddress(r.Context())),
+			}
+			s.cfg.Log.LogAttrs(r.Context(), levelOf(route, status), "request", append(attrs, whoAsked(recorded.who)...)...)
 		}()
 		next.ServeHTTP(recorded, r)
 	})
@@ -57,11 +61,24 @@ func levelOf(route string, status int) slog.Level {
 	return slog.LevelInfo
 }
 
-// recorder notes what is answered.
+// whoAsked names account and key, of requests with valid credentials.
+func whoAsked(who identity.Principal) []slog.Attr {
+	if who.IsZero() {
+		return nil
+	}
+	attrs := []slog.Attr{slog.String("account_id", who.AccountID.String())}
+	if !who.IsSession() {
+		attrs = append(attrs, slog.String("key_id", who.KeyID.String()))
+	}
+	return attrs
+}
+
+// recorder notes what is answered, and to whom.
 type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	who    identity.Principal
 }
 
 // WriteHeader notes the status.

@@ -37,7 +37,7 @@ func (d *deps) serveAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { d.logEnd(watched.flush(ctx)) }()
+	defer func() { d.logEnd("the last spans were not sent", watched.flush(ctx)) }()
 	if d.temporal, err = d.dialTemporal(ctx, lazily); err != nil {
 		return err
 	}
@@ -48,14 +48,23 @@ func (d *deps) serveAPI(ctx context.Context) error {
 	if err := watched.live(d.books); err != nil {
 		return err
 	}
+	who, err := d.authenticator(told)
+	if err != nil {
+		return err
+	}
+	defer func() { d.logEnd("when keys were last used was not stored", who.close(ctx)) }()
 	cfg := frame(told, watched, d.books, door)
-	cfg.Log = d.log
+	cfg.Authenticate, cfg.Log = api.AuthenticateBy(who.Authenticator), d.log
+	if who.issuer != nil {
+		cfg.JWKS = who.issuer
+	}
 	return api.Run(ctx, cfg)
 }
 
-func (d *deps) logEnd(err error) {
+// logEnd reports what went wrong at the end of a process, where there is nothing else to do about it.
+func (d *deps) logEnd(what string, err error) {
 	if err != nil {
-		d.log.Warn("the last spans were not sent", "error", err)
+		d.log.Warn(what, "error", err)
 	}
 }
 

@@ -26,7 +26,7 @@ type keyCreate struct {
 	Account       payment.AccountID `required:"" placeholder:"ID" help:"The account that owns it."`
 	Name          string            `required:"" help:"A name, for people."`
 	ExpiresInDays int               `placeholder:"N" help:"When it ends by itself. Default: never."`
-	Prefix        string            `default:"dev" help:"What its secret begins with."`
+	SecretPrefix  string            `aliases:"prefix" type:"setting" setting:"HOLDFAST_SECRET_PREFIX" placeholder:"TEXT" help:"What its secret begins with: the API takes only keys with the prefix that it is told."`
 }
 
 // longestLife in days of a key that expires: a hundred years, far from any overflow.
@@ -37,7 +37,11 @@ func (c *keyCreate) Run(ctx context.Context, d *deps) error {
 	if c.ExpiresInDays < 0 || c.ExpiresInDays > longestLife {
 		return payment.Errorf(payment.ReasonInvalidInput, "A key lives for 1 to %d days, or for ever without --expires-in-days.", longestLife)
 	}
-	secret, err := identity.NewSecret(c.Prefix, rand.Reader)
+	shared, err := d.settings.SharedOnly()
+	if err != nil {
+		return err
+	}
+	secret, err := identity.NewSecret(shared.SecretPrefix, rand.Reader)
 	if err != nil {
 		return payment.Errorf(payment.ReasonInvalidInput, "No secret was made: %v.", err)
 	}

@@ -46,7 +46,7 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 	if err != nil {
 		return err
 	}
-	defer func() { d.logEnd(watched.flush(ctx)) }()
+	defer func() { d.logEnd("the last spans were not sent", watched.flush(ctx)) }()
 	temporal, err := d.dialTemporal(ctx, lazily)
 	if err != nil {
 		return err

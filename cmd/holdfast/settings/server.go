@@ -26,12 +26,13 @@ type House struct {
 	Nodes           []string `type:"setting" setting:"HOLDFAST_NODES" need:"yes" placeholder:"NAMES" help:"Our LND nodes, separated by commas; the first one sends and receives. Workers reach each by $$LND_<NAME>_RPC, $$LND_<NAME>_TLS and $$LND_<NAME>_MACAROON."`
 }
 
-// Shared is what api and worker are told alike: what a payment may cost, and where traces go.
+// Shared is what api, worker and commands are told alike: what a payment may cost, how keys begin, where traces go.
 type Shared struct {
 	PaymentWait  time.Duration `type:"setting" setting:"HOLDFAST_PAYMENT_WAIT" otherwise:"5s" min:"100ms" max:"30s" placeholder:"TIME" help:"How long a call waits for more than \"pending\"."`
 	FeePPM       int64         `name:"fee-ppm" type:"setting" setting:"HOLDFAST_FEE_PPM" otherwise:"5000" min:"0" max:"100000" placeholder:"N" help:"Lightning fee limit: parts per million of the amount, at least --fee-floor-sat."`
 	FeeFloorSat  payment.Sat   `type:"setting" setting:"HOLDFAST_FEE_FLOOR_SAT" otherwise:"10" min:"0" max:"1000000" placeholder:"SAT" help:"Lightning fee limit of small payments, in sat."`
 	DustSat      payment.Sat   `type:"setting" setting:"HOLDFAST_DUST_SAT" otherwise:"1000" min:"330" max:"5000" placeholder:"SAT" help:"Smallest on-chain payment, in sat."`
+	SecretPrefix string        `type:"setting" setting:"HOLDFAST_SECRET_PREFIX" otherwise:"holdfast" form:"prefix" placeholder:"TEXT" help:"What the secrets of API keys begin with."`
 	OTLPEndpoint string        `name:"otlp-endpoint" type:"setting" setting:"HOLDFAST_OTLP_ENDPOINT" form:"url" secret:"within" placeholder:"URL" help:"Where traces go by OTLP/gRPC, like http://127.0.0.1:4317. Not set: traces are off."`
 }
 
@@ -46,8 +47,9 @@ type API struct {
 	JWTAudience        string   `name:"jwt-audience" type:"setting" setting:"HOLDFAST_JWT_AUDIENCE" placeholder:"NAME" help:"The claim aud that a JWT must have."`
 	JWKSURL            string   `name:"jwks-url" type:"setting" setting:"HOLDFAST_JWKS_URL" form:"url" secret:"within" placeholder:"URL" help:"The issuer's keys. Not set: there are no sessions but those of the development login."`
 	JWTAlgorithms      []string `name:"jwt-algorithms" type:"setting" setting:"HOLDFAST_JWT_ALGORITHMS" otherwise:"RS256,ES256,EdDSA" placeholder:"NAMES" help:"The signatures that are accepted, separated by commas."`
+	NodeIDs            []string `name:"node-ids" type:"setting" setting:"HOLDFAST_NODE_IDS" placeholder:"PUBKEYS" help:"Public keys of our lightning nodes, for clients to show."`
+	LightningDomain    string   `type:"setting" setting:"HOLDFAST_LIGHTNING_DOMAIN" placeholder:"NAME" help:"What is behind the @ of our users' lightning addresses."`
 	DevelopmentKeyFile string   `type:"setting" setting:"HOLDFAST_DEVELOPMENT_KEY_FILE" otherwise:".devnet/development.key" placeholder:"FILE" help:"The development issuer's key; made if it is missing."`
-	SecretPrefix       string   `type:"setting" setting:"HOLDFAST_SECRET_PREFIX" otherwise:"holdfast" form:"prefix" placeholder:"TEXT" help:"What the secrets of new API keys begin with."`
 
 	GRPCTLSCert string        `name:"grpc-tls-cert" type:"setting" setting:"HOLDFAST_GRPC_TLS_CERT" placeholder:"FILE" help:"Certificate of the gRPC listener, PEM."`
 	GRPCTLSKey  string        `name:"grpc-tls-key" type:"setting" setting:"HOLDFAST_GRPC_TLS_KEY" placeholder:"FILE" help:"Its key, PEM."`
