@@ -49,7 +49,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		steps:    r.histogram("step_seconds", "Duration of one attempt of a saga's step; Reserve is admission.", "step", "result"),
 		refusals: r.counter("budget_refusals_total", "Payments refused by an API key's budget, by window. Normal business.", "window"),
 
-		lndCalls:   r.counter("lnd_calls_total", "Calls and streams to LND, by the gRPC code that ended them.", "node", "method", "code"),
+		lndCalls:   r.counter("lnd_calls_total", "Calls and streams to LND, by the gRPC code that ended them; Closed: by us.", "node", "method", "code"),
 		lndSeconds: r.histogram("lnd_call_seconds", "Duration of calls to LND; streams are not timed.", "node", "method"),
 
 		httpRequests: r.counter("http_requests_total", "HTTP requests, by route and status.", "route", "method", "status"),
