@@ -112,47 +112,21 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// Invariant 5: what runs is finished, what is new is refused, sockets are told, and what does not end is cut off.
+// Invariant 5: what runs is finished, what is new is refused, and sockets are told.
 func TestGracefulStop(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}, 100), make(chan struct{})
-	grpcServer := grpc.NewServer()
-	grpc_health_v1.RegisterHealthServer(grpcServer, health.NewServer())
-	socketEnded := make(chan error, 1)
+	entered, release, socketEnded := make(chan struct{}, 100), make(chan struct{}), make(chan error, 1)
 	h := serve(t, func(c *api.Config) {
-		c.GRPC, c.GRPCServer = "127.0.0.1:0", grpcServer
+		c.GRPC, c.GRPCServer = "127.0.0.1:0", healthServer()
 		c.GraphQL = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			entered <- struct{}{}
 			<-release
 			echo(w, r)
 		})
-		c.GraphQLWS = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			conn, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				socketEnded <- err
-				return
-			}
-			defer conn.Close()
-			_, _ = io.WriteString(conn, "open\n")
-			<-r.Context().Done()
-			socketEnded <- nil
-		})
+		c.GraphQLWS = socketUntilStop(socketEnded)
 	})
-	conn, err := grpc.NewClient(h.server.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
-		t.Fatal(err)
-	}
-	socket := h.dial()
-	if _, err := io.WriteString(socket, "GET /graphqlws HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(socket).ReadString('\n'); err != nil || line != "open\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
+	h.openSocket()
+	h.checkGRPC()
 	const load = 20
 	answers := make(chan answer, load)
 	for range load {
@@ -189,6 +163,50 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
+func healthServer() *grpc.Server {
+	s := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(s, health.NewServer())
+	return s
+}
+
+func (h *house) checkGRPC() {
+	h.t.Helper()
+	conn, err := grpc.NewClient(h.server.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := grpc_health_v1.NewHealthClient(conn).Check(h.t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// socketUntilStop takes the connection over, says "open", and goes on until it is told to end.
+func socketUntilStop(ended chan<- error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			ended <- err
+			return
+		}
+		defer conn.Close()
+		_, err = io.WriteString(conn, "open\n")
+		<-r.Context().Done()
+		ended <- err
+	})
+}
+
+func (h *house) openSocket() {
+	h.t.Helper()
+	socket := h.dial()
+	if _, err := io.WriteString(socket, "GET /graphqlws HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		h.t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(socket).ReadString('\n'); err != nil || line != "open\n" {
+		h.t.Fatalf("%q, %v", line, err)
+	}
+}
+
 func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
@@ -199,7 +217,9 @@ func TestStopIsBounded(t *testing.T) {
 			<-r.Context().Done() // never by itself
 		})
 	})
-	go func() { _, _ = h.client.Post(h.url("/graphql"), "application/json", strings.NewReader("{}")) }()
+	if _, err := io.WriteString(h.dial(), "POST /graphql HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"); err != nil {
+		t.Fatal(err)
+	}
 	<-entered
 	began := time.Now()
 	if err := h.server.Stop(context.Background()); err != nil {

@@ -21,23 +21,54 @@ import (
 	"github.com/holdfast-pay/holdfast/telemetry"
 )
 
-// A call from our client to our server: both sides count it, log it with one request id, and are one trace.
+// A call from our client to our server: both sides count it, and are one trace; LND's side is logged with the request id,
+// and sent it.
 func TestCallsAreObserved(t *testing.T) {
 	t.Parallel()
-	var clientLog, serverLog lines
+	var log lines
 	counts, registry := newMetrics(t)
 	spans := tracetest.NewInMemoryExporter()
 	traces := telemetry.NewTraces(sdktrace.WithSyncer(spans))
 	var seen atomic.Value
-	options := append(telemetry.GRPCServer(counts, traces, newLog(&serverLog)), grpc.ChainUnaryInterceptor(
+	options := append(telemetry.GRPCServer(counts, traces), grpc.ChainUnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-			seen.Store(telemetry.RequestID(ctx))
+			seen.Store(metadata.ValueFromIncomingContext(ctx, "x-request-id"))
 			return next(ctx, req)
 		}))
-	conn := serveHealth(t, options, telemetry.LND("bank", counts, traces, newLog(&clientLog)))
-	client := grpc_health_v1.NewHealthClient(conn)
-
+	conn := serveHealth(t, options, telemetry.LND("bank", counts, traces, newLog(&log)))
 	ctx, span := traces.Tracer("test").Start(telemetry.WithRequestID(t.Context(), "req-1"), "root")
+	callAll(ctx, t, grpc_health_v1.NewHealthClient(conn), &log)
+	span.End()
+
+	wantLines(t, scrape(t, registry),
+		`holdfast_lnd_calls_total{code="OK",method="Check",node="bank"} 1`,
+		`holdfast_lnd_calls_total{code="NotFound",method="Check",node="bank"} 1`,
+		`holdfast_lnd_calls_total{code="Closed",method="Watch",node="bank"} 1`,
+		`holdfast_lnd_call_seconds_count{method="Check",node="bank"} 2`,
+		`holdfast_grpc_requests_total{code="OK",method="/grpc.health.v1.Health/Check"} 1`,
+		`holdfast_grpc_request_seconds_count{method="/grpc.health.v1.Health/Check"} 2`,
+	)
+	if ids, _ := seen.Load().([]string); len(ids) != 1 || ids[0] != "req-1" {
+		t.Errorf("the server was sent the request ids %q", ids)
+	}
+	if text := log.String(); !strings.Contains(text, "request_id=req-1") || !strings.Contains(text, "code=NotFound") {
+		t.Errorf("the log: %s", text)
+	}
+	kinds := map[string]int{}
+	for _, s := range spans.GetSpans() {
+		if s.SpanContext.TraceID() != span.SpanContext().TraceID() {
+			t.Errorf("%s is of another trace", s.Name)
+		}
+		kinds[s.SpanKind.String()]++
+	}
+	if kinds["client"] < 3 || kinds["server"] < 2 {
+		t.Errorf("spans: %v", kinds)
+	}
+}
+
+// callAll makes a call that succeeds, one that fails, and a stream that is given up.
+func callAll(ctx context.Context, t *testing.T, client grpc_health_v1.HealthClient, log *lines) {
+	t.Helper()
 	if _, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
 		t.Fatal(err)
 	}
@@ -51,62 +82,11 @@ func TestCallsAreObserved(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	for !strings.Contains(clientLog.String(), "code=Closed") { // nobody reads on
+	for !strings.Contains(log.String(), "code=Closed") { // nobody reads on
 		if t.Context().Err() != nil {
 			t.Fatal("the end of the stream was not noticed")
 		}
 		runtime.Gosched()
-	}
-	span.End()
-
-	wantLines(t, scrape(t, registry),
-		`holdfast_lnd_calls_total{code="OK",method="Check",node="bank"} 1`,
-		`holdfast_lnd_calls_total{code="NotFound",method="Check",node="bank"} 1`,
-		`holdfast_lnd_calls_total{code="Closed",method="Watch",node="bank"} 1`,
-		`holdfast_lnd_call_seconds_count{method="Check",node="bank"} 2`,
-		`holdfast_grpc_requests_total{code="OK",method="/grpc.health.v1.Health/Check"} 1`,
-		`holdfast_grpc_request_seconds_count{method="/grpc.health.v1.Health/Check"} 2`,
-	)
-	if seen.Load() != "req-1" {
-		t.Errorf("the server saw the request id %q", seen.Load())
-	}
-	for name, log := range map[string]string{"client": clientLog.String(), "server": serverLog.String()} {
-		if !strings.Contains(log, "request_id=req-1") || !strings.Contains(log, "code=NotFound") {
-			t.Errorf("the %s's log: %s", name, log)
-		}
-	}
-	root := span.SpanContext().TraceID()
-	kinds := map[string]int{}
-	for _, s := range spans.GetSpans() {
-		if s.SpanContext.TraceID() != root {
-			t.Errorf("%s is of another trace", s.Name)
-		}
-		kinds[s.SpanKind.String()]++
-	}
-	if kinds["client"] < 3 || kinds["server"] < 2 {
-		t.Errorf("spans: %v", kinds)
-	}
-}
-
-// A caller's id that is not sane is replaced.
-func TestGRPCRequestID(t *testing.T) {
-	t.Parallel()
-	var log lines
-	var seen atomic.Value
-	options := append(telemetry.GRPCServer(nil, nil, newLog(&log)), grpc.ChainUnaryInterceptor(
-		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-			seen.Store(telemetry.RequestID(ctx))
-			return next(ctx, req)
-		}))
-	client := grpc_health_v1.NewHealthClient(serveHealth(t, options, nil))
-	for given, kept := range map[string]bool{"mine-1": true, "": false, "two words": false} {
-		ctx := metadata.AppendToOutgoingContext(t.Context(), "x-request-id", given)
-		if _, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
-			t.Fatal(err)
-		}
-		if id, _ := seen.Load().(string); id == "" || (id == given) != kept || !strings.Contains(log.String(), "request_id="+id) {
-			t.Errorf("%q: the server saw %q", given, id)
-		}
 	}
 }
 
