@@ -47,12 +47,21 @@ func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) 
 	return repaired, failed
 }
 
-// KeepLedger advances the sums of idle budgets, retires old spends and rolls the system accounts up.
+// lockGrace is how long after its end a lock is left to its workflow.
+const lockGrace = time.Minute
+
+// KeepLedger advances the sums of idle budgets, releases locks whose workflow is lost, retires old spends and rolls the
+// system accounts up.
 func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
 	defer heartbeating(ctx)()
 	const batch = 1000
 	if _, err := u.Ledger.AdvanceBudgets(ctx, batch); err != nil {
 		return err
+	}
+	if n, err := u.Ledger.ReleaseExpiredLocks(ctx, lockGrace, batch); err != nil {
+		return err
+	} else if n > 0 {
+		u.Log.Warn("budget locks were released that had lost their workflow", "locks", n)
 	}
 	if _, err := u.Ledger.RetireSpends(ctx, retention); err != nil {
 		return err

@@ -1,7 +1,8 @@
 // Package starter starts, awaits, reads and steers payments: the only door to Temporal for a core API.
 //
 // It validates what can be told without I/O, chooses the kind of payment, and starts the saga by Update-with-Start. It
-// writes nothing itself, and it never decides what became of a payment: answers come from the payment's row.
+// writes nothing itself, and it never decides what became of a payment: answers come from the payment's row. The one
+// exception are budget locks (locks.go): that money was spent elsewhere is recorded, or reversed, as it is told.
 //
 // Invariants:
 //

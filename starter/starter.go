@@ -21,6 +21,8 @@ type Config struct {
 	Fees FeePolicy
 	// Dust is the smallest on-chain payment in sat.
 	Dust payment.Sat
+	// HoldLocks is how long a budget lock waits to be recorded. Zero: 15 minutes.
+	HoldLocks time.Duration
 }
 
 // FeePolicy is the lightning fee limit: the larger of a share of the amount and a floor. It is reserved with the amount.
@@ -58,6 +60,9 @@ type Starter struct {
 func New(temporal client.Client, books *ledger.Ledger, cfg Config, log *slog.Logger) *Starter {
 	if cfg.Wait == 0 {
 		cfg.Wait = 5 * time.Second
+	}
+	if cfg.HoldLocks == 0 {
+		cfg.HoldLocks = defaultHold
 	}
 	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, log: log}
 }

@@ -15,12 +15,16 @@ func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
 	registerWorkflow(w, "Lightning", workflows.Lightning)
 	registerWorkflow(w, "Onchain", workflows.Onchain)
 	registerWorkflow(w, "Intraledger", workflows.Intraledger)
+	registerWorkflow(w, "BudgetLock", workflows.BudgetLock)
 	registerWorkflow(w, "CreateInvoice", workflows.CreateInvoice)
 	registerWorkflow(w, "CreateAddress", workflows.CreateAddress)
 	registerActivity(w, step.Reserve, l.Reserve)
 	registerActivity(w, step.Transfer, l.Transfer)
 	registerActivity(w, step.Settle, l.Settle)
 	registerActivity(w, step.Void, l.Void)
+	registerActivity(w, step.LockBudget, l.LockBudget)
+	registerActivity(w, step.AskLock, l.AskLock)
+	registerActivity(w, step.ReleaseLock, l.ReleaseLock)
 }
 
 // registerWatchers joins what keeps the house to the watchers queue.

@@ -108,7 +108,7 @@ func inTurn(ctx context.Context, moves ...func(context.Context) error) error {
 }
 
 func plays() []play {
-	return append(append(lightningPlays(), steeredPlays()...), append(otherPlays(), houseworkPlays()...)...)
+	return append(append(lightningPlays(), steeredPlays()...), append(append(otherPlays(), houseworkPlays()...), lockPlays()...)...)
 }
 
 func lightningPlays() []play {

@@ -20,6 +20,7 @@ const histories = "testdata/histories"
 var recordedKinds = []string{
 	"lightning-settled", "lightning-hold-canceled", "lightning-refused", "onchain-settled", "onchain-rejected",
 	"intraledger-transfer", "intraledger-own-invoice", "watchnode", "reconcile",
+	"lock-recorded", "lock-released", "lock-refused", "lock-canceled",
 }
 
 // Rule 14: the code of today takes every decision of a recorded history again (invariant 8).

@@ -15,6 +15,10 @@ const (
 	Settle   = "Settle"   // SettleInput -> payment.Outcome
 	Void     = "Void"     // VoidInput -> payment.Outcome
 
+	LockBudget  = "LockBudget"  // LockInput -> Lock
+	AskLock     = "AskLock"     // payment.ID -> Lock
+	ReleaseLock = "ReleaseLock" // payment.ID -> Lock: gives back what was never recorded
+
 	// On the queue of one LND node.
 
 	SendLightning    = "SendLightning"    // payment.Request -> Word

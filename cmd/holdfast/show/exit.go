@@ -57,7 +57,7 @@ func CodeOfReason(reason payment.Reason) Code {
 	case payment.ReasonSelfPayment, payment.ReasonInvalidInput, payment.ReasonInvalidAmount, payment.ReasonInvalidAddress,
 		payment.ReasonDust, payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound,
 		payment.ReasonNodeNotFound, payment.ReasonInvoiceInvalid, payment.ReasonInvoiceExpired, payment.ReasonInvoiceCanceled,
-		payment.ReasonIdempotencyConflict:
+		payment.ReasonIdempotencyConflict, payment.ReasonLockNotFound, payment.ReasonLockConflict:
 		return Usage
 	case payment.ReasonUnavailable, payment.ReasonNodeOffline:
 		return Away

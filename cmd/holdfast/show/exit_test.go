@@ -36,6 +36,8 @@ var codes = map[payment.Reason]show.Code{
 	payment.ReasonInvoiceExpired:      show.Usage,
 	payment.ReasonInvoiceCanceled:     show.Usage,
 	payment.ReasonIdempotencyConflict: show.Usage,
+	payment.ReasonLockNotFound:        show.Usage,
+	payment.ReasonLockConflict:        show.Usage,
 	payment.ReasonUnavailable:         show.Away,
 	payment.ReasonNodeOffline:         show.Away,
 	payment.ReasonRejected:            show.Failed,

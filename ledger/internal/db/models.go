@@ -48,6 +48,18 @@ type CallbackEndpoint struct {
 	CreatedAt time.Time
 }
 
+type BudgetLock struct {
+	EphemeralID   uuid.UUID
+	KeyID         uuid.UUID
+	SpentAt       time.Time
+	AmountSat     int64
+	State         string
+	TransactionID *string
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	ResolvedAt    *time.Time
+}
+
 type Cursor struct {
 	Node        string
 	SettleIndex int64
