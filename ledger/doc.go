@@ -7,7 +7,7 @@
 // The steps that move money are SQL functions (migrations/00005_reserve.sql, 00006_resolve.sql): one round trip, one
 // short transaction. The connection acts as the role holdfast_app, which may call them and read, and may not write a
 // transfer, an event, a spend or a balance by itself. Locks are always taken in this order: payment row, invoice of
-// ours, budget row, wallets by id, then new rows.
+// ours, budget row, wallets by id, then new rows, a system account made at its first use among them.
 //
 // Invariants; the numbers of the rules are those of ARCHITECTURE.md:
 //

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -81,6 +82,82 @@ func TestLockOrder(t *testing.T) {
 		}
 	}
 	ledgertest.Balanced(t, l)
+}
+
+// TestNewSystemAccountIsLast: a node's account is made at its first use, and others wait for it until then. So whoever
+// makes it must have its wallet already: a credit that held the new account and waited for a wallet would deadlock with
+// a reserve that holds the wallet and waits for the account.
+func TestNewSystemAccountIsLast(t *testing.T) {
+	t.Parallel()
+	url := ledgertest.Database(t)
+	l := ledgertest.Open(t, url)
+	w := ledgertest.Funded(t, l, 1_000*sat)
+	address := func(node string) string {
+		err := l.AddAddress(t.Context(), ledger.Address{Address: "bcrt1" + node, WalletID: w.ID, AccountID: w.AccountID, Node: node})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "bcrt1" + node
+	}
+	for node, run := range map[string]func(ctx context.Context, node string) error{ // each node is new
+		"invoice": func(ctx context.Context, node string) error {
+			hash := ledgertest.RandomHash()
+			invoice := ledger.Invoice{Hash: hash, WalletID: w.ID, AccountID: w.AccountID, Node: node, ExpiresAt: time.Now().Add(time.Hour)}
+			if err := l.AddInvoice(ctx, invoice); err != nil {
+				return err
+			}
+			_, err := l.CreditInvoice(ctx, node, hash, sat, 1)
+			return err
+		},
+		"deposit": func(ctx context.Context, node string) error {
+			_, err := l.CreditDeposit(ctx, node, ledger.Deposit{TxID: "aa", Address: address(node), Amount: 1, BlockHeight: 1})
+			return err
+		},
+		"reserve": func(ctx context.Context, node string) error {
+			req := lightning(w, uuid.Nil, sat, 0)
+			req.Node = node
+			_, err := l.Reserve(ctx, req)
+			return err
+		},
+	} {
+		blocker := holding(t, url, lockable{lock: "SELECT FROM wallets WHERE id = $1 FOR NO KEY UPDATE", arg: w.ID})
+		done := make(chan error, 1)
+		go func() { done <- run(t.Context(), node) }()
+		waitUntilBlocked(t, url)
+		if !insertable(t, url, node) {
+			t.Errorf("%s: while it waits for the wallet it has made the node's account already", node)
+		}
+		if err := blocker.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	ledgertest.Balanced(t, l)
+}
+
+// insertable tells whether a node's account can be made without waiting. It leaves nothing behind.
+func insertable(t *testing.T, url, node string) bool {
+	t.Helper()
+	tx, err := connect(t, url).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "SET LOCAL lock_timeout = '200ms'"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = tx.Exec(t.Context(), "INSERT INTO system_accounts (name, node, currency) VALUES ('node', $1, 'BTC') ON CONFLICT DO NOTHING", node)
+	if rollbackErr := tx.Rollback(t.Context()); rollbackErr != nil {
+		t.Fatal(rollbackErr)
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "55P03" {
+		return false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
 func holding(t *testing.T, url string, row lockable) pgx.Tx {

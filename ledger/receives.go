@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/ledger/internal/db"
@@ -16,17 +17,43 @@ func noAddress() *payment.Error {
 	return payment.Errorf(payment.ReasonPaymentNotFound, "This is no address of ours.")
 }
 
-// AddInvoice records an open invoice, before anybody sees it. A known hash stays as it is.
+// AddInvoice records an open invoice, before anybody sees it. A known hash stays as it is. Errors: ReasonInvalidInput if
+// the account has another invoice with this external id, or if the id is not made of 1 to 100 letters, digits, _ and -.
 func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
-	return coded(l.q.AddInvoice(ctx, db.AddInvoiceParams{
+	if inv.ExternalID == "" {
+		inv.ExternalID = inv.Hash.String()
+	}
+	if !externalID.MatchString(inv.ExternalID) {
+		return payment.Errorf(payment.ReasonInvalidInput, "An external id is made of 1 to 100 letters, digits, _ and -.")
+	}
+	err := l.q.AddInvoice(ctx, db.AddInvoiceParams{
 		Hash: inv.Hash[:], WalletID: inv.WalletID, AccountID: inv.AccountID, Node: inv.Node, Request: inv.Request,
-		Amount: int64(inv.Amount), Memo: inv.Memo, Given: l.given(), ExpiresAt: inv.ExpiresAt,
-	}))
+		Amount: int64(inv.Amount), Memo: inv.Memo, DescriptionHash: inv.DescriptionHash, ExternalID: inv.ExternalID,
+		PaymentSecret: inv.PaymentSecret, Given: l.given(), ExpiresAt: inv.ExpiresAt,
+	})
+	if violates(err, "invoices_external_id") {
+		return payment.Errorf(payment.ReasonInvalidInput, "This account has an invoice with the external id %q already. Use another one.", inv.ExternalID).Because(err)
+	}
+	return coded(err)
 }
+
+var externalID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
 // Invoice reads one of ours. Errors: ReasonPaymentNotFound.
 func (l *Ledger) Invoice(ctx context.Context, hash payment.Hash) (Invoice, error) {
 	row, err := l.q.Invoice(ctx, hash[:])
+	return invoiceOf(row), found(err, noInvoice())
+}
+
+// InvoiceByRequest reads one of ours by its BOLT 11 text, in small letters or capitals. Errors: ReasonPaymentNotFound.
+func (l *Ledger) InvoiceByRequest(ctx context.Context, bolt11 string) (Invoice, error) {
+	row, err := l.q.InvoiceByRequest(ctx, bolt11)
+	return invoiceOf(row), found(err, noInvoice())
+}
+
+// InvoiceByExternalID reads the account's invoice that has this external id. Errors: ReasonPaymentNotFound.
+func (l *Ledger) InvoiceByExternalID(ctx context.Context, account payment.AccountID, id string) (Invoice, error) {
+	row, err := l.q.InvoiceByExternalID(ctx, db.InvoiceByExternalIDParams{AccountID: account, ExternalID: id})
 	return invoiceOf(row), found(err, noInvoice())
 }
 

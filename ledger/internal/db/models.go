@@ -48,20 +48,23 @@ type Deposit struct {
 }
 
 type Invoice struct {
-	Hash        []byte
-	WalletID    uuid.UUID
-	AccountID   uuid.UUID
-	Node        string
-	Request     string
-	Amount      int64
-	Memo        string
-	State       string
-	Received    int64
-	CreatedAt   time.Time
-	ExpiresAt   time.Time
-	PaidAt      *time.Time
-	SettleIndex *int64
-	PaymentID   uuid.NullUUID
+	Hash            []byte
+	WalletID        uuid.UUID
+	AccountID       uuid.UUID
+	Node            string
+	Request         string
+	Amount          int64
+	Memo            string
+	DescriptionHash []byte
+	ExternalID      string
+	PaymentSecret   []byte
+	State           string
+	Received        int64
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+	PaidAt          *time.Time
+	SettleIndex     *int64
+	PaymentID       uuid.NullUUID
 }
 
 type Payment struct {
@@ -102,6 +105,31 @@ type Payment struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	ResolvedAt     *time.Time
+}
+
+type TransactionDetail struct {
+	ID                   uuid.UUID
+	AccountID            uuid.UUID
+	WalletID             uuid.UUID
+	CreatedAt            time.Time
+	Currency             string
+	Direction            string
+	PaymentID            uuid.NullUUID
+	State                string
+	SettledBy            string
+	Amount               int64
+	Fee                  int64
+	Memo                 string
+	ExternalID           string
+	PaymentHash          []byte
+	Invoice              string
+	Address              *string
+	CounterpartyWalletID uuid.NullUUID
+	CounterpartyUsername string
+	Preimage             []byte
+	PaymentSecret        []byte
+	Txid                 *string
+	Vout                 *int64
 }
 
 type Wallet struct {
