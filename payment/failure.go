@@ -38,6 +38,7 @@ const (
 	ReasonIdempotencyConflict Reason = "IDEMPOTENCY_CONFLICT" // same key, another body
 	ReasonAbandoned           Reason = "ABANDONED"            // by an operator, where rule 2 allowed it
 	ReasonCanceled            Reason = "CANCELED"             // the workflow was cancelled before anything left
+	ReasonTooManyRequests     Reason = "TOO_MANY_REQUESTS"    // TOO_MANY_REQUEST: the message names the time to retry
 	ReasonUnavailable         Reason = "UNAVAILABLE"          // UNKNOWN_CLIENT_ERROR: database or Temporal is away
 	ReasonInternal            Reason = "INTERNAL"             // a defect of ours
 )

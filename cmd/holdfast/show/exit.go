@@ -52,7 +52,7 @@ func (e Exit) Error() string {
 func CodeOfReason(reason payment.Reason) Code {
 	switch reason {
 	case payment.ReasonBudgetExceeded, payment.ReasonInsufficientBalance, payment.ReasonKeyInactive,
-		payment.ReasonPaymentInFlight, payment.ReasonAlreadyPaid:
+		payment.ReasonPaymentInFlight, payment.ReasonAlreadyPaid, payment.ReasonTooManyRequests:
 		return Refused
 	case payment.ReasonSelfPayment, payment.ReasonInvalidInput, payment.ReasonInvalidAmount, payment.ReasonInvalidAddress,
 		payment.ReasonDust, payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound,

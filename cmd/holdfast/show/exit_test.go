@@ -22,6 +22,7 @@ var codes = map[payment.Reason]show.Code{
 	payment.ReasonKeyInactive:         show.Refused,
 	payment.ReasonPaymentInFlight:     show.Refused,
 	payment.ReasonAlreadyPaid:         show.Refused,
+	payment.ReasonTooManyRequests:     show.Refused,
 	payment.ReasonSelfPayment:         show.Usage,
 	payment.ReasonInvalidInput:        show.Usage,
 	payment.ReasonInvalidAmount:       show.Usage,

@@ -1,0 +1,30 @@
+package limit
+
+import (
+	"context"
+	"time"
+)
+
+// Limiter says whether a subject may do one more thing of a class now; if not, in how long it may.
+type Limiter interface {
+	Allow(ctx context.Context, class, subject string) (retryAfter time.Duration, ok bool)
+}
+
+// Classes of what is limited.
+const (
+	Payments  = "payments"  // sends and fee probes
+	Invoices  = "invoices"  // creating them
+	Addresses = "addresses" // creating them
+	Logins    = "logins"    // by address
+	Reads     = "reads"
+	Anonymous = "anonymous" // calls without valid credentials, by address
+)
+
+// Account is the subject of an account.
+func Account(id string) string { return "account:" + id }
+
+// Key is the subject of an API key.
+func Key(id string) string { return "key:" + id }
+
+// Address is the subject of a client's address: see api.ClientAddress.
+func Address(ip string) string { return "address:" + ip }
