@@ -181,6 +181,12 @@ func (n *NodeSteps) follow(ctx context.Context, row ledger.Payment, known lndcli
 			known = later
 		}
 	}
+	if !known.Terminal() {
+		var err error
+		if known, err = n.pending(ctx, row, known); err != nil {
+			return step.Word{}, err
+		}
+	}
 	switch known.Status {
 	case lndclient.Succeeded:
 		if err := n.Ledger.RecordPreimage(ctx, row.ID, known.Preimage); err != nil {
@@ -190,11 +196,24 @@ func (n *NodeSteps) follow(ctx context.Context, row ledger.Payment, known lndcli
 	case lndclient.Failed:
 		return notPaid(row, n.whyFailed(ctx, row, known.Failure)), nil
 	default:
-		if err := n.Ledger.RecordPending(ctx, row.ID, known.Expiry); err != nil {
-			return step.Word{}, err
-		}
 		return n.inFlight(ctx, row, known), nil
 	}
+}
+
+// pending notes that the payment is in flight. The watcher hints only rows that say so: what LND has said before, the end
+// included, is seen by looking once more after the row's first "pending".
+func (n *NodeSteps) pending(ctx context.Context, row ledger.Payment, known lndclient.Payment) (lndclient.Payment, error) {
+	if err := n.Ledger.RecordPending(ctx, row.ID, known.Expiry); err != nil || row.State == payment.Pending {
+		return known, err
+	}
+	later, err := n.Node.LookupPayment(ctx, row.PaymentHash)
+	if err != nil || later.Index <= row.Send.Baseline {
+		return known, nil
+	}
+	if !later.Terminal() && later.Expiry != known.Expiry {
+		return later, n.Ledger.RecordPending(ctx, row.ID, later.Expiry)
+	}
+	return later, nil
 }
 
 // whyFailed tells a fee limit that excludes every route from no route at all: LND has one code for both.

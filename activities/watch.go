@@ -88,19 +88,23 @@ func (w *WatchSteps) credit(ctx context.Context, invoice lndclient.Invoice) erro
 	return err
 }
 
-// paymentChanged hints the saga of a payment that has ended. Only one that waits needs it: the others are being asked for.
+// paymentChanged hints the saga of a payment that has ended, or whose HTLCs time out later than its row knows. Only one
+// that waits needs it: the others are being asked for.
 func (w *WatchSteps) paymentChanged(ctx context.Context, p lndclient.Payment) error {
-	if !p.Terminal() {
+	if !p.Terminal() && p.HTLCs == 0 {
 		return nil
 	}
 	row, err := w.Ledger.LivePaymentByHash(ctx, p.Hash)
-	if payment.IsReason(err, payment.ReasonPaymentNotFound) || err == nil && row.State != payment.Pending {
+	switch {
+	case payment.IsReason(err, payment.ReasonPaymentNotFound):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case row.State != payment.Pending, !p.Terminal() && p.Expiry <= row.Expiry:
+		return nil
+	default:
+		return w.Hint(ctx, row.ID)
 	}
-	return w.Hint(ctx, row.ID)
 }
 
 // transactionChanged notes deposits as soon as they are seen, and hints the saga of a payment of ours.

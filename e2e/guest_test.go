@@ -81,7 +81,9 @@ func (g *guest) pay(invoice string) ledger.Payment {
 
 func (g *guest) ask(ask starter.PayInvoice) ledger.Payment {
 	g.t.Helper()
+	g.sending.RLock()
 	row, err := g.door.PayInvoice(g.t.Context(), ask)
+	g.sending.RUnlock()
 	if err != nil {
 		g.t.Error("pay an invoice: ", err)
 	}

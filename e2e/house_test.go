@@ -42,6 +42,9 @@ type house struct {
 
 	treasury ledger.Wallet // pays every test's wallet, inside the ledger
 	chain    *sync.Mutex   // held by tests that need to know when blocks are mined
+	// sending is held for reading while a payment looks for its way, and for writing while a block is mined: a receiver that
+	// is some blocks ahead of the sender refuses the HTLC because it would time out too soon.
+	sending *sync.RWMutex
 }
 
 // opened is the one house of this process; the first test that enters opens it.
@@ -65,7 +68,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 func openHouse(net *devnet.Network) (*house, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	h := &house{net: net, chain: &sync.Mutex{}, nodes: map[string]*lndclient.Client{}}
+	h := &house{net: net, chain: &sync.Mutex{}, sending: &sync.RWMutex{}, nodes: map[string]*lndclient.Client{}}
 	env := h.net.Env()
 	var err error
 	if h.books, err = ledger.Open(ctx, env["DATABASE_URL"]); err != nil {

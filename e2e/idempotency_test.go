@@ -129,6 +129,8 @@ func (g *guest) persist(key, invoice, address string) (row ledger.Payment) {
 		if address != "" {
 			row, err = g.door.PayAddress(ctx, starter.PayAddress{Caller: caller, WalletID: g.wallet, Address: address, Amount: 20_000})
 		} else {
+			g.sending.RLock()
+			defer g.sending.RUnlock()
 			row, err = g.door.PayInvoice(ctx, starter.PayInvoice{Caller: caller, WalletID: g.wallet, Invoice: invoice})
 		}
 		if err != nil && !payment.IsReason(err, payment.ReasonUnavailable) {

@@ -25,7 +25,12 @@ func (g *guest) address(node string) string {
 
 func (g *guest) mine(blocks int) {
 	g.t.Helper()
-	must(g.t, g.net.Mine(g.t.Context(), blocks))
+	for range blocks {
+		g.sending.Lock()
+		err := g.net.Mine(g.t.Context(), 1)
+		g.sending.Unlock()
+		must(g.t, err)
+	}
 }
 
 // payAddress pays on-chain and returns when the transaction is broadcast.

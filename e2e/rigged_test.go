@@ -118,6 +118,8 @@ func (g *guest) useDoor(node string) {
 func (g *guest) rechecked(row ledger.Payment, want payment.State) ledger.Payment {
 	g.t.Helper()
 	until(g.t, "payment "+row.ID.String()+" to end", func() error {
+		g.sending.RLock()
+		defer g.sending.RUnlock()
 		_, err := g.door.Recheck(g.t.Context(), row.ID)
 		if err != nil {
 			return err

@@ -2,12 +2,17 @@
 // receives, in Postgres.
 //
 // It owns the schema (migrations/), its functions and every statement against it. It must not call LND or Temporal,
-// and keeps nothing in memory: any number of processes may use one database.
+// and decides nothing in memory: any number of processes may use one database.
 //
 // The steps that move money are SQL functions (migrations/00005_reserve.sql, 00006_resolve.sql): one round trip, one
 // short transaction. The connection acts as the role holdfast_app, which may call them and read, and may not write a
 // transfer, an event, a spend or a balance by itself. Locks are always taken in this order: payment row, invoice of
 // ours, budget row, wallets by id, then new rows, a system account made at its first use among them.
+//
+// Reserve calls of one API key (without a key: one wallet) that arrive while one is under way go as one batch of at most
+// 64 (batch.go, reserve.go, migrations/00007_reserve_batch.sql): the same verdicts, one after the other, in one
+// transaction that takes all its locks first. A call that arrives alone goes at once. In memory is only the queue of
+// calls whose callers wait.
 //
 // Invariants; the numbers of the rules are those of ARCHITECTURE.md:
 //
@@ -23,4 +28,5 @@
 //  8. Rule 10: a receive is credited once (index transfers_credit_once), with its cursor.
 //  9. Rule 12: transfers, events, spends and payments cannot be rewritten or deleted, by nobody.
 //  10. A payment moves only as payment.Moves allows (table payment_moves); what is final never changes.
+//  11. A batch gives what its calls would have got one by one, and one caller's mistake is not another's error.
 package ledger

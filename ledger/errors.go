@@ -14,6 +14,7 @@ const (
 	stateNoPayment     = "HF001"
 	stateContradiction = "HF002" // what is asked contradicts what is recorded
 	stateOtherBody     = "HF003" // same id or idempotency key, other fingerprint
+	stateDeadlock      = "40P01"
 )
 
 func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
@@ -50,11 +51,10 @@ func coded(err error) error {
 	case stateContradiction:
 		return payment.Errorf(payment.ReasonInternal, "The payment's record contradicts this step; an operator must look at it.").Because(err)
 	case stateOtherBody:
-		return payment.Errorf(payment.ReasonIdempotencyConflict,
-			"This idempotency key was used for another request. Use a new key for a new payment.").Because(err)
+		return otherBody().Because(err)
 	case "42P01", "42883", "22023", "42501", "28000": // no table, no function, no role, no right: not migrated
 		return payment.Errorf(payment.ReasonUnavailable, "The ledger's database is not set up: run `holdfast migrate up`.").Because(err)
-	case "55P03", "57014", "40P01", "40001": // lock or statement timeout, deadlock, serialization: all rolled back
+	case "55P03", "57014", stateDeadlock, "40001": // lock or statement timeout, deadlock, serialization: all rolled back
 		return unavailable(err)
 	}
 	switch pg.Code[:2] {
@@ -66,6 +66,10 @@ func coded(err error) error {
 
 func noPayment() *payment.Error {
 	return payment.Errorf(payment.ReasonPaymentNotFound, "There is no such payment. Check its id.")
+}
+
+func otherBody() *payment.Error {
+	return payment.Errorf(payment.ReasonIdempotencyConflict, "This idempotency key was used for another request. Use a new key for a new payment.")
 }
 
 // found answers missing when there is no row.

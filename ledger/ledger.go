@@ -16,6 +16,8 @@ type Ledger struct {
 	pool  *pgxpool.Pool
 	q     *db.Queries
 	clock func() time.Time
+
+	reserves batcher[reservation, Payment]
 }
 
 // Option changes how a ledger is opened.
@@ -69,6 +71,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Ledger, err
 		return nil, coded(err)
 	}
 	l := &Ledger{pool: pool, q: db.New(pool), clock: s.clock}
+	l.reserves.alone, l.reserves.together = l.reserveOne, l.reserveBatch
 	if _, err := l.q.DatabaseNow(ctx); err != nil {
 		pool.Close()
 		return nil, coded(err)

@@ -39,12 +39,21 @@ func TestLockOrder(t *testing.T) {
 		mustPayment(t, payment.Reserved)(l.Reserve(t.Context(), req))
 	}
 	fresh := func(*testing.T, payment.Request) {}
+	// A batch that meets the later wallet first: all its locks are taken up front.
+	batch := func(ctx context.Context, req payment.Request) (ledger.Payment, error) {
+		payments, errs, err := l.ReserveTogether(ctx, onchain(high, uuid.Nil, sat, 0), req)
+		if err != nil {
+			return ledger.Payment{}, err
+		}
+		return payments[1], errors.Join(errs...)
+	}
 	for _, op := range []struct {
 		name  string
 		given func(*testing.T, payment.Request)
 		run   func(context.Context, payment.Request) (ledger.Payment, error)
 	}{
 		{"reserve", fresh, l.Reserve},
+		{"batch", fresh, batch},
 		{"transfer", fresh, l.Transfer},
 		{"settle", reserved, func(ctx context.Context, r payment.Request) (ledger.Payment, error) { return l.Settle(ctx, r.ID, 0) }},
 		{"void", reserved, func(ctx context.Context, r payment.Request) (ledger.Payment, error) { return l.Void(ctx, r, why, 0) }},

@@ -36,7 +36,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 	status := must[[]ledger.MigrationStatus](t)(ledger.MigrateStatus(ctx, url))
 	schemas := []string{full}
 	for i := range status {
-		if !status[i].Applied || status[i].AppliedAt.IsZero() || status[i].Version != int64(i+1) {
+		if !status[i].Applied || status[i].AppliedAt.IsZero() || (i > 0 && status[i].Version <= status[i-1].Version) {
 			t.Fatalf("status %+v", status[i])
 		}
 		if err := ledger.MigrateDown(ctx, url); err != nil {

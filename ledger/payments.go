@@ -9,23 +9,6 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// Reserve is rule 1: in one transaction it stores the payment, checks every budget window, holds amount and fee reserve
-// on the wallet and records the spend. A refusal is a Payment in state Refused and no error; it is stored, so that asking
-// again gets the same answer. A known id, or a known idempotency key with the same body, answers the payment as it is now.
-//
-// The wallet is debited in msat; the budget is charged whole sat, rounded up. With SendAll the amount becomes what is
-// available less the fee reserve, in whole sat.
-//
-// Errors: ReasonIdempotencyConflict, ReasonInvalidInput (no id, account or kind), ReasonUnavailable.
-func (l *Ledger) Reserve(ctx context.Context, req payment.Request) (Payment, error) {
-	request, err := encode(req)
-	if err != nil {
-		return Payment{}, err
-	}
-	row, err := l.q.Reserve(ctx, db.ReserveParams{Request: request, Given: l.given()})
-	return paymentOf(row), coded(err)
-}
-
 // Transfer pays another wallet of this ledger: Reserve and Settle in one transaction, refused as Reserve refuses.
 func (l *Ledger) Transfer(ctx context.Context, req payment.Request) (Payment, error) {
 	if req.Kind != payment.Intraledger {

@@ -2,7 +2,7 @@ package ledger
 
 import (
 	"context"
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/ledger/internal/db"
@@ -23,7 +23,7 @@ func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
 	if inv.ExternalID == "" {
 		inv.ExternalID = inv.Hash.String()
 	}
-	if !externalID.MatchString(inv.ExternalID) {
+	if !ValidExternalID(inv.ExternalID) {
 		return payment.Errorf(payment.ReasonInvalidInput, "An external id is made of 1 to 100 letters, digits, _ and -.")
 	}
 	err := l.q.AddInvoice(ctx, db.AddInvoiceParams{
@@ -37,7 +37,13 @@ func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
 	return coded(err)
 }
 
-var externalID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+// ValidExternalID reports whether a text can name an invoice: 1 to 100 letters, digits, _ and -.
+func ValidExternalID(id string) bool {
+	strange := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	}
+	return id != "" && len(id) <= 100 && !strings.ContainsFunc(id, strange)
+}
 
 // Invoice reads one of ours. Errors: ReasonPaymentNotFound.
 func (l *Ledger) Invoice(ctx context.Context, hash payment.Hash) (Invoice, error) {
@@ -108,6 +114,12 @@ func (l *Ledger) AddAddress(ctx context.Context, a Address) error {
 // AddressOwner reads whose an address is. Errors: ReasonPaymentNotFound.
 func (l *Ledger) AddressOwner(ctx context.Context, address string) (Address, error) {
 	row, err := l.q.AddressOwner(ctx, address)
+	return addressOf(row), found(err, noAddress())
+}
+
+// UnusedAddress reads the wallet's newest address, if nothing was ever received there. Errors: ReasonPaymentNotFound.
+func (l *Ledger) UnusedAddress(ctx context.Context, wallet payment.WalletID) (Address, error) {
+	row, err := l.q.UnusedAddress(ctx, wallet)
 	return addressOf(row), found(err, noAddress())
 }
 

@@ -17,6 +17,7 @@ const day = 24 * time.Hour
 func TestIdleBudgetIsAdvanced(t *testing.T) {
 	t.Parallel()
 	url := ledgertest.Database(t)
+	smallChunks(t, url)
 	c := newClock()
 	l := ledgertest.Open(t, url, ledger.WithClock(c.Now))
 	w := ledgertest.Funded(t, l, 100_000*sat)

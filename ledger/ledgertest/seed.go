@@ -40,7 +40,9 @@ func SeedSpends(t testing.TB, databaseURL string, key payment.KeyID, n int, spre
 		sums   = ARRAY(SELECT (SELECT count(*) FROM spends WHERE key_id = $1 AND at > now() - budget_window(w)) FROM generate_series(1, 4) w),
 		oldest = ARRAY(SELECT (SELECT min(at)  FROM spends WHERE key_id = $1 AND at > now() - budget_window(w)) FROM generate_series(1, 4) w)
 		WHERE key_id = $1`, key)
-	Exec(t, databaseURL, "VACUUM ANALYZE spends")
+	Exec(t, databaseURL, `INSERT INTO spend_chunks SELECT $1, min(at), max(at), sum(counted)
+		FROM (SELECT at, counted, (row_number() OVER (ORDER BY at) - 1) / spend_chunk_size() AS chunk FROM spends WHERE key_id = $1) s GROUP BY chunk`, key)
+	Exec(t, databaseURL, "VACUUM ANALYZE spends, spend_chunks")
 	Exec(t, databaseURL, "VACUUM ANALYZE budgets")
 }
 

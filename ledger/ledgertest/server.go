@@ -30,11 +30,19 @@ var server struct {
 	url      string // of the database that others are created from
 	template string
 	stop     func() error
+	durable  bool // commits wait for the disk, as in production
 }
 
 // Main runs the tests of a package and ends the process. Call it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
+func Main(m *testing.M) { end(m.Run()) }
+
+// MainDurable is Main with a server whose commits wait for the disk, as in production: for benchmarks.
+func MainDurable(m *testing.M) {
+	server.durable = true
+	end(m.Run())
+}
+
+func end(code int) {
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "ledgertest:", err)
 		code = max(code, 1)
@@ -67,7 +75,7 @@ func find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pg, err := postgres.Start(ctx, postgres.Config{Dir: filepath.Join(dir, "pg"), Fast: true})
+	pg, err := postgres.Start(ctx, postgres.Config{Dir: filepath.Join(dir, "pg"), Fast: !server.durable})
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}

@@ -21,7 +21,12 @@ CREATE TABLE budgets (
     sums     bigint[]      NOT NULL DEFAULT '{0,0,0,0}' CHECK (array_length(sums, 1) = 4 AND 0 <= ALL (sums)),
     oldest   timestamptz[] NOT NULL DEFAULT '{NULL,NULL,NULL,NULL}' CHECK (array_length(oldest, 1) = 4),
     reserved bigint        NOT NULL DEFAULT 0 CHECK (reserved >= 0), -- of payments in flight
-    head     timestamptz   -- the latest time that was judged at, refusals included: time never goes back for a key
+    head     timestamptz,  -- the latest time that was judged at, refusals included: time never goes back for a key
+    -- The open chunk: the newest spends, which will be a row of spend_chunks when there are enough of them.
+    chunk_from    timestamptz,
+    chunk_until   timestamptz,
+    chunk_spends  integer NOT NULL DEFAULT 0,
+    chunk_counted bigint  NOT NULL DEFAULT 0 CHECK (chunk_counted >= 0)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE spends (
@@ -69,61 +74,90 @@ CREATE FUNCTION budget_now(head timestamptz, given timestamptz) RETURNS timestam
 $$;
 -- +goose StatementEnd
 
--- Retire expired spends from one sum, oldest first, until the sum is at most stop_at (NULL: all that has expired), in
--- doubling chunks: a verdict that needs little reads little, an idle key with a year of expired spends few times.
--- max_chunks bounds the work (NULL: no bound). A spend at t counts while now < t + window.
+-- Runs of a key's consecutive spends and what each counts together, so that nobody has to read a year of spends: what needs
+-- a stretch of time reads its whole chunks, and the spends of the one at either end.
+CREATE TABLE spend_chunks (
+    key_id   uuid        NOT NULL,
+    from_at  timestamptz NOT NULL, -- the first spend
+    until_at timestamptz NOT NULL, -- the last one
+    counted  bigint      NOT NULL CHECK (counted >= 0),
+    PRIMARY KEY (key_id, from_at)
+);
+
+-- +goose StatementBegin
+CREATE FUNCTION spend_chunk_size() RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT 1024 $$;
+-- +goose StatementEnd
+
+-- Retire from one sum all that has expired: the rest of the chunk in which the sum begins, then whole chunks, then the
+-- beginning of the next one. A spend at t counts while now < t + window. Reads at most two chunks of spends.
 -- Index scans only: a plan made while the table was empty would otherwise scan it for ever.
 -- +goose StatementBegin
-CREATE FUNCTION budget_retire(INOUT b budgets, w integer, now_ timestamptz, stop_at bigint, max_chunks integer)
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+CREATE FUNCTION budget_retire(INOUT b budgets, w integer, now_ timestamptz)
+STABLE LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     cutoff timestamptz := now_ - budget_window(w);
-    chunk  integer := 64;
-    rounds integer := 0;
+    ends   timestamptz; -- where the chunk ends in which the sum begins
+    last   timestamptz; -- the newest spend retired
     gone   bigint;
-    latest timestamptz;
+    chunks bigint;
 BEGIN
-    WHILE b.oldest[w] <= cutoff AND (stop_at IS NULL OR b.sums[w] > stop_at) AND (max_chunks IS NULL OR rounds < max_chunks) LOOP
-        SELECT sum(s.counted)::bigint, max(s.at) INTO gone, latest
-          FROM (SELECT at, counted FROM spends
-                 WHERE key_id = b.key_id AND at >= b.oldest[w] AND at <= cutoff ORDER BY at LIMIT chunk) s;
-        b.sums[w] := b.sums[w] - coalesce(gone, 0);
-        b.oldest[w] := (SELECT at FROM spends WHERE key_id = b.key_id AND at > coalesce(latest, b.oldest[w]) ORDER BY at LIMIT 1);
-        chunk := least(chunk * 2, 1048576);
-        rounds := rounds + 1;
+    WHILE b.oldest[w] <= cutoff LOOP
+        SELECT until_at INTO ends FROM spend_chunks WHERE key_id = b.key_id AND from_at <= b.oldest[w] ORDER BY from_at DESC LIMIT 1;
+        ends := CASE WHEN ends >= b.oldest[w] THEN least(ends, cutoff) ELSE cutoff END;
+        SELECT sum(counted)::bigint INTO gone FROM spends WHERE key_id = b.key_id AND at >= b.oldest[w] AND at <= ends;
+        SELECT sum(counted)::bigint, max(until_at) INTO chunks, last
+          FROM spend_chunks WHERE key_id = b.key_id AND from_at > ends AND from_at <= cutoff AND until_at <= cutoff;
+        b.sums[w] := b.sums[w] - coalesce(gone, 0) - coalesce(chunks, 0);
+        b.oldest[w] := (SELECT at FROM spends WHERE key_id = b.key_id AND at > coalesce(last, ends) ORDER BY at LIMIT 1);
     END LOOP;
 END
 $$;
 -- +goose StatementEnd
 
--- When enough of one sum will have rolled off to leave at most room. Read from the nearer end.
+-- When enough of one sum will have rolled off to leave at most room: the time of the spend that does it, and the window.
 -- +goose StatementBegin
 CREATE FUNCTION budget_frees_at(b budgets, w integer, room bigint) RETURNS timestamptz
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+STABLE LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
+    must  bigint := b.sums[w] - room; -- what has to roll off
+    begin_at timestamptz := b.oldest[w];
+    ends  timestamptz;
+    chunk record;
     freed timestamptz;
+    gone  bigint := 0;
 BEGIN
     IF room < 0 THEN
         RETURN NULL; -- never: it needs more than the limit
     END IF;
-    IF b.sums[w] - room <= room THEN
-        SELECT s.at INTO freed
-          FROM (SELECT at, sum(counted) OVER (ORDER BY at ROWS UNBOUNDED PRECEDING) AS gone
-                  FROM spends WHERE key_id = b.key_id AND at >= b.oldest[w]) s
-         WHERE s.gone >= b.sums[w] - room ORDER BY s.at LIMIT 1;
-    ELSE
-        SELECT s.at INTO freed
-          FROM (SELECT at, sum(counted) OVER (ORDER BY at DESC ROWS UNBOUNDED PRECEDING) AS kept
-                  FROM spends WHERE key_id = b.key_id AND at >= b.oldest[w]) s
-         WHERE s.kept > room ORDER BY s.at DESC LIMIT 1;
+    SELECT until_at INTO ends FROM spend_chunks WHERE key_id = b.key_id AND from_at <= begin_at ORDER BY from_at DESC LIMIT 1;
+    IF ends >= begin_at THEN
+        SELECT sum(counted)::bigint INTO gone FROM spends WHERE key_id = b.key_id AND at >= begin_at AND at <= ends;
+        IF gone < must THEN -- go on to the chunk that reaches it
+            SELECT c.from_at, c.counted, c.total INTO chunk
+              FROM (SELECT from_at, counted, sum(counted) OVER (ORDER BY from_at) AS total
+                      FROM spend_chunks WHERE key_id = b.key_id AND from_at > begin_at) c
+             WHERE gone + c.total >= must ORDER BY c.from_at LIMIT 1;
+            IF FOUND THEN
+                begin_at := chunk.from_at;
+                gone := gone + chunk.total - chunk.counted;
+            ELSE
+                gone := gone + coalesce((SELECT sum(counted)::bigint FROM spend_chunks WHERE key_id = b.key_id AND from_at > begin_at), 0);
+                begin_at := b.chunk_from;
+            END IF;
+            must := must - gone;
+        END IF;
     END IF;
+    SELECT s.at INTO freed
+      FROM (SELECT at, sum(counted) OVER (ORDER BY at ROWS UNBOUNDED PRECEDING) AS gone
+              FROM (SELECT at, counted FROM spends WHERE key_id = b.key_id AND at >= begin_at ORDER BY at LIMIT spend_chunk_size()) one_chunk) s
+     WHERE s.gone >= must ORDER BY s.at LIMIT 1;
     RETURN freed + budget_window(w);
 END
 $$;
 -- +goose StatementEnd
 
 -- Judge whether need fits in every window that has a limit, shortest first. The caller holds the row's lock and stores b
--- whatever the verdict. One bounded chunk is retired first, so that sums shown in timelines are true for a key in use.
+-- whatever the verdict.
 -- +goose StatementBegin
 CREATE FUNCTION budget_judge(INOUT b budgets, need bigint, now_ timestamptz, OUT shortfall jsonb) LANGUAGE plpgsql AS $$
 DECLARE
@@ -134,8 +168,7 @@ BEGIN
         CONTINUE WHEN b.limits[w] IS NULL;
         room := b.limits[w] - need;
         IF b.oldest[w] <= now_ - budget_window(w) THEN
-            b := budget_retire(b, w, now_, NULL, 1);
-            b := budget_retire(b, w, now_, room, NULL);
+            b := budget_retire(b, w, now_);
         END IF;
         IF b.sums[w] > room THEN
             shortfall := jsonb_build_object(
@@ -158,12 +191,23 @@ BEGIN
     IF need > 0 THEN
         INSERT INTO spends VALUES (b.key_id, b.head, payment, need, need, 'reserved');
         b.reserved := b.reserved + need;
+        IF b.chunk_spends >= spend_chunk_size() THEN
+            INSERT INTO spend_chunks VALUES (b.key_id, b.chunk_from, b.chunk_until, b.chunk_counted);
+            b.chunk_spends := 0;
+            b.chunk_counted := 0;
+        END IF;
+        b.chunk_from := CASE WHEN b.chunk_spends = 0 THEN b.head ELSE b.chunk_from END;
+        b.chunk_until := b.head;
+        b.chunk_spends := b.chunk_spends + 1;
+        b.chunk_counted := b.chunk_counted + need;
         FOR w IN 1..4 LOOP
             b.sums[w] := b.sums[w] + need;
             b.oldest[w] := coalesce(b.oldest[w], b.head);
         END LOOP;
     END IF;
-    UPDATE budgets SET sums = b.sums, oldest = b.oldest, reserved = b.reserved, head = b.head WHERE key_id = b.key_id;
+    UPDATE budgets SET sums = b.sums, oldest = b.oldest, reserved = b.reserved, head = b.head,
+           chunk_from = b.chunk_from, chunk_until = b.chunk_until, chunk_spends = b.chunk_spends, chunk_counted = b.chunk_counted
+     WHERE key_id = b.key_id;
 END
 $$;
 -- +goose StatementEnd
@@ -183,7 +227,12 @@ BEGIN
     back := greatest(was - charge, 0);
     UPDATE spends SET counted = was - back, state = CASE WHEN back = was THEN 'released' ELSE 'settled' END
      WHERE key_id = key AND at = spent_at;
-    UPDATE budgets SET reserved = reserved - was, sums = ARRAY[
+    IF back > 0 THEN -- the chunk that holds it, unless it is the open one
+        UPDATE spend_chunks SET counted = counted - back WHERE key_id = key AND from_at = (
+            SELECT from_at FROM spend_chunks WHERE key_id = key AND from_at <= spent_at ORDER BY from_at DESC LIMIT 1) AND until_at >= spent_at;
+    END IF;
+    UPDATE budgets SET reserved = reserved - was,
+           chunk_counted = chunk_counted - CASE WHEN spent_at >= chunk_from THEN back ELSE 0 END, sums = ARRAY[
             sums[1] - CASE WHEN spent_at >= oldest[1] THEN back ELSE 0 END,
             sums[2] - CASE WHEN spent_at >= oldest[2] THEN back ELSE 0 END,
             sums[3] - CASE WHEN spent_at >= oldest[3] THEN back ELSE 0 END,
@@ -194,7 +243,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- What a key has spent, exactly: the running sums less what has expired and is not retired yet. Changes nothing.
+-- What a key has spent, exactly, and when the first of it rolls off. Changes nothing.
 -- +goose StatementBegin
 CREATE FUNCTION budget_spending(key uuid, given timestamptz)
 RETURNS TABLE (window_no integer, limit_sat bigint, spent_sat bigint, frees_at timestamptz, reserved_sat bigint)
@@ -212,12 +261,11 @@ BEGIN
     FOR w IN 1..4 LOOP
         window_no := w;
         limit_sat := b.limits[w];
-        spent_sat := b.sums[w] - coalesce((SELECT sum(counted)::bigint FROM spends
-            WHERE key_id = key AND at >= b.oldest[w] AND at <= now_ - budget_window(w)), 0);
+        b := budget_retire(b, w, now_); -- of this copy only
+        spent_sat := b.sums[w];
         frees_at := NULL;
         IF spent_sat > 0 THEN
-            frees_at := budget_window(w) + (SELECT at FROM spends
-                WHERE key_id = key AND at >= b.oldest[w] AND at > now_ - budget_window(w) AND counted > 0 ORDER BY at LIMIT 1);
+            frees_at := budget_frees_at(b, w, spent_sat - 1);
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -237,7 +285,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- Retire what has expired of one key, a bounded number of chunks per call so that the lock is short.
+-- Retire what has expired of one key, so that the next verdict finds nothing to do.
 -- +goose StatementBegin
 CREATE FUNCTION budget_advance(key uuid, given timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -250,7 +298,7 @@ BEGIN
     END IF;
     b.head := budget_now(b.head, given);
     FOR w IN 1..4 LOOP
-        b := budget_retire(b, w, b.head, NULL, 7); -- up to 8,128 spends
+        b := budget_retire(b, w, b.head);
     END LOOP;
     PERFORM budget_store(b, 0, NULL);
     RETURN true;
@@ -272,6 +320,9 @@ BEGIN
                AND at < least(b.oldest[1], b.oldest[2], b.oldest[3], b.oldest[4], 'infinity') ORDER BY at LIMIT batch) s
         LIMIT batch);
     GET DIAGNOSTICS gone = ROW_COUNT;
+    DELETE FROM spend_chunks c WHERE c.until_at < older_than AND EXISTS (
+        SELECT FROM budgets b WHERE b.key_id = c.key_id AND c.until_at < least(b.oldest[1], b.oldest[2], b.oldest[3], b.oldest[4], 'infinity'))
+       AND NOT EXISTS (SELECT FROM spends s WHERE s.key_id = c.key_id AND s.at BETWEEN c.from_at AND c.until_at);
     RETURN gone;
 END
 $$;
@@ -288,7 +339,7 @@ $$;
 -- +goose StatementEnd
 CREATE TRIGGER budget_open AFTER INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION budget_open();
 
-GRANT SELECT ON api_keys, budgets, spends TO holdfast_app;
+GRANT SELECT ON api_keys, budgets, spends, spend_chunks TO holdfast_app;
 GRANT INSERT ON api_keys TO holdfast_app;
 GRANT UPDATE (revoked_at) ON api_keys TO holdfast_app;
 -- These run with the rights of the tables' owner, so they are for the ledger only.
@@ -298,7 +349,7 @@ GRANT EXECUTE ON FUNCTION budget_spending(uuid, timestamptz), budget_set_limit(u
     budget_advance(uuid, timestamptz), spends_forget(timestamptz, integer) TO holdfast_app;
 
 -- +goose Down
-DROP TABLE spends, budgets, api_keys CASCADE;
+DROP TABLE spend_chunks, spends, budgets, api_keys CASCADE;
 DROP FUNCTION IF EXISTS spend_guard(), budget_window(integer), budget_now(timestamptz, timestamptz), budget_resolve(uuid, timestamptz, bigint),
     budget_spending(uuid, timestamptz), budget_set_limit(uuid, uuid, integer, bigint), budget_advance(uuid, timestamptz),
-    spends_forget(timestamptz, integer), budget_open();
+    spends_forget(timestamptz, integer), budget_open(), spend_chunk_size();

@@ -3,6 +3,10 @@
 -- name: Reserve :one
 SELECT p.* FROM payment_reserve(sqlc.arg(request), sqlc.narg(given)) AS p;
 
+-- name: ReserveBatch :many
+-- One row for each request, in their order.
+SELECT p.* FROM payment_reserve_batch(sqlc.arg(requests)::jsonb[], sqlc.narg(given)) AS p;
+
 -- name: Transfer :one
 SELECT p.* FROM payment_transfer(sqlc.arg(request), sqlc.narg(given)) AS p;
 

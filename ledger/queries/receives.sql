@@ -34,6 +34,12 @@ SELECT * FROM addresses WHERE address = $1;
 -- name: Addresses :many
 SELECT * FROM addresses WHERE wallet_id = $1 ORDER BY created_at DESC, address;
 
+-- name: UnusedAddress :one
+-- The wallet's newest address, unless something has come to it, from the chain or from inside the ledger.
+SELECT a.* FROM (SELECT * FROM addresses new WHERE new.wallet_id = sqlc.arg(wallet_id) ORDER BY new.created_at DESC LIMIT 1) a
+ WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.wallet_id = a.wallet_id AND t.address = a.address)
+   AND NOT EXISTS (SELECT FROM deposits d WHERE d.wallet_id = a.wallet_id AND d.credited_at IS NULL AND d.address = a.address);
+
 -- name: RecordDeposit :one
 SELECT deposit_record(sqlc.arg(node), sqlc.arg(txid), sqlc.arg(vout), sqlc.arg(address), sqlc.arg(sat), sqlc.arg(height), sqlc.arg(credit), sqlc.narg(given));
 

@@ -778,6 +778,74 @@ func (q *Queries) Reserve(ctx context.Context, arg ReserveParams) (Payment, erro
 	return i, err
 }
 
+const reserveBatch = `-- name: ReserveBatch :many
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_reserve_batch($1::jsonb[], $2) AS p
+`
+
+type ReserveBatchParams struct {
+	Requests []json.RawMessage
+	Given    *time.Time
+}
+
+// One row for each request, in their order.
+func (q *Queries) ReserveBatch(ctx context.Context, arg ReserveBatchParams) ([]Payment, error) {
+	rows, err := q.db.Query(ctx, reserveBatch, arg.Requests, arg.Given)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Payment
+	for rows.Next() {
+		var i Payment
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Door,
+			&i.AccountID,
+			&i.WalletID,
+			&i.KeyID,
+			&i.Currency,
+			&i.IdempotencyKey,
+			&i.Fingerprint,
+			&i.Node,
+			&i.Amount,
+			&i.SendAll,
+			&i.FeeReserve,
+			&i.MaxFee,
+			&i.RecipientID,
+			&i.Invoice,
+			&i.PaymentHash,
+			&i.Address,
+			&i.Speed,
+			&i.Memo,
+			&i.State,
+			&i.Failure,
+			&i.Fee,
+			&i.FeeOverage,
+			&i.Preimage,
+			&i.Txid,
+			&i.RawTx,
+			&i.SignedFee,
+			&i.Attempt,
+			&i.FirstAt,
+			&i.Deadline,
+			&i.Baseline,
+			&i.Expiry,
+			&i.SpentAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.ResolvedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const settle = `-- name: Settle :one
 SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_settle($1, $2, $3) AS p
 `

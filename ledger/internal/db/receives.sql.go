@@ -477,3 +477,23 @@ func (q *Queries) RecordDeposit(ctx context.Context, arg RecordDepositParams) (b
 	err := row.Scan(&deposit_record)
 	return deposit_record, err
 }
+
+const unusedAddress = `-- name: UnusedAddress :one
+SELECT a.address, a.wallet_id, a.account_id, a.node, a.created_at FROM (SELECT address, wallet_id, account_id, node, created_at FROM addresses new WHERE new.wallet_id = $1 ORDER BY new.created_at DESC LIMIT 1) a
+ WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.wallet_id = a.wallet_id AND t.address = a.address)
+   AND NOT EXISTS (SELECT FROM deposits d WHERE d.wallet_id = a.wallet_id AND d.credited_at IS NULL AND d.address = a.address)
+`
+
+// The wallet's newest address, unless something has come to it, from the chain or from inside the ledger.
+func (q *Queries) UnusedAddress(ctx context.Context, walletID uuid.UUID) (Address, error) {
+	row := q.db.QueryRow(ctx, unusedAddress, walletID)
+	var i Address
+	err := row.Scan(
+		&i.Address,
+		&i.WalletID,
+		&i.AccountID,
+		&i.Node,
+		&i.CreatedAt,
+	)
+	return i, err
+}
