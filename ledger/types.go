@@ -97,6 +97,8 @@ type Key struct {
 	CreatedAt time.Time
 	RevokedAt time.Time // zero: not revoked
 	ExpiresAt time.Time // zero: never
+	Scopes     []payment.Scope
+	LastUsedAt time.Time
 }
 
 // WindowSpending is one window of a key's budget.

@@ -20,6 +20,8 @@ const (
 	ReasonWalletNotFound      Reason = "WALLET_NOT_FOUND"     // INVALID_INPUT; also for the wallet of another owner
 	ReasonKeyNotFound         Reason = "KEY_NOT_FOUND"        // "API key not found"; also for the key of another owner
 	ReasonKeyInactive         Reason = "KEY_INACTIVE"         // 401: revoked or expired
+	ReasonUnauthenticated     Reason = "UNAUTHENTICATED"      // NOT_AUTHORIZED, 401: credentials that prove nothing
+	ReasonAccountNotFound     Reason = "ACCOUNT_NOT_FOUND"    // no such user; in the API INVALID_INPUT
 	ReasonPaymentNotFound     Reason = "PAYMENT_NOT_FOUND"
 	ReasonNodeNotFound        Reason = "NODE_NOT_FOUND"
 	ReasonPaymentInFlight     Reason = "PAYMENT_IN_FLIGHT"    // INVALID_INPUT: a payment with this hash is in flight
@@ -31,6 +33,8 @@ const (
 	ReasonTimeout             Reason = "TIMEOUT"              // LIGHTNING_PAYMENT_ERROR: attempts timed out
 	ReasonNoRoute             Reason = "NO_ROUTE"             // ROUTE_FINDING_ERROR
 	ReasonFeeOverLimit        Reason = "FEE_OVER_LIMIT"       // ROUTE_FINDING_ERROR
+	ReasonLnurl               Reason = "LNURL"                // LNURL_REQUEST_INVOICE_ERROR: the receiver's LNURL service gives no invoice
+	ReasonNoPrice             Reason = "NO_PRICE"             // DEALER_OFFLINE: there is no price, or a stale one
 	ReasonNodeOffline         Reason = "NODE_OFFLINE"         // LND_OFFLINE: and nothing was sent
 	ReasonNodeFunds           Reason = "NODE_FUNDS"           // the node itself lacks liquidity
 	ReasonPublishRejected     Reason = "PUBLISH_REJECTED"     // the mempool refused the first broadcast
