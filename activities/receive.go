@@ -123,11 +123,25 @@ func (n *NodeSteps) CloseInvoice(ctx context.Context, req payment.Request) (step
 	}
 	err = n.Node.CancelInvoice(ctx, req.PaymentHash)
 	switch {
-	case err == nil, errors.Is(err, lndclient.ErrNotFound): // LND forgets expired invoices: nobody can pay those either
+	case err == nil:
+		return step.Closed{}, n.keepProof(ctx, req.PaymentHash)
+	case errors.Is(err, lndclient.ErrNotFound): // LND forgets expired invoices: nobody can pay those either
 		return step.Closed{}, nil
 	case errors.Is(err, lndclient.ErrAlreadyExists):
 		return refuse(payment.ReasonAlreadyPaid)
 	default:
 		return step.Closed{}, err
 	}
+}
+
+// keepProof stores the preimage of an invoice that LND has canceled, so that who pays it inside the ledger gets a proof too.
+func (n *NodeSteps) keepProof(ctx context.Context, hash payment.Hash) error {
+	invoice, err := n.Node.LookupInvoice(ctx, hash)
+	switch {
+	case errors.Is(err, lndclient.ErrNotFound), err == nil && invoice.Preimage == ([32]byte{}):
+		return nil
+	case err != nil:
+		return err
+	}
+	return n.Ledger.RecordInvoicePreimage(ctx, hash, invoice.Preimage)
 }

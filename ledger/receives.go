@@ -87,6 +87,13 @@ func (l *Ledger) CancelInvoice(ctx context.Context, hash payment.Hash) error {
 	return err
 }
 
+// RecordInvoicePreimage keeps the proof of payment of an invoice that nobody can pay any more over lightning: it has settled,
+// or was canceled before it is paid inside the ledger. It is shown only once the invoice is paid. An invoice that is none of
+// ours is no error. Errors: ReasonInternal if it is not the preimage of the hash.
+func (l *Ledger) RecordInvoicePreimage(ctx context.Context, hash payment.Hash, preimage [32]byte) error {
+	return coded(l.q.RecordInvoicePreimage(ctx, db.RecordInvoicePreimageParams{Hash: hash[:], Preimage: preimage[:]}))
+}
+
 // CreditInvoice is rule 10: it credits the invoice's wallet with what LND received (msat), once, and moves the node's
 // cursor to settleIndex, in one transaction. False if it was credited before or is none of ours; the cursor moves anyway.
 func (l *Ledger) CreditInvoice(ctx context.Context, node string, hash payment.Hash, received payment.Msat, settleIndex uint64) (bool, error) {

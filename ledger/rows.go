@@ -70,6 +70,9 @@ func invoiceOf(row db.Invoice) Invoice {
 		State: InvoiceState(row.State), Received: payment.Msat(row.Received),
 		CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, PaidAt: orZero(row.PaidAt),
 	}
+	if inv.State == InvoicePaid {
+		inv.Preimage = row.Preimage
+	}
 	copy(inv.Hash[:], row.Hash)
 	return inv
 }

@@ -213,7 +213,7 @@ func transactionOf(row db.TransactionDetail) Transaction {
 		ID: row.ID, AccountID: row.AccountID, WalletID: row.WalletID, CreatedAt: row.CreatedAt, Currency: payment.Currency(row.Currency),
 		Direction: Direction(row.Direction), Status: statusOf(payment.State(row.State)), Amount: payment.Msat(row.Amount), Fee: payment.Msat(row.Fee),
 		Memo: row.Memo, ExternalID: row.ExternalID, PaymentID: row.PaymentID.UUID,
-		Settlement: Settlement{Kind: payment.Kind(row.SettledBy), TxID: orZero(row.Txid)},
+		Settlement: Settlement{Kind: payment.Kind(row.SettledBy), Preimage: row.Preimage, TxID: orZero(row.Txid)},
 	}
 	if t.Direction == DirectionSend {
 		t.Amount = -(t.Amount + t.Fee)
@@ -223,9 +223,8 @@ func transactionOf(row db.TransactionDetail) Transaction {
 	switch t.Settlement.Kind {
 	case payment.Intraledger:
 		t.Settlement.CounterpartyWalletID, t.Settlement.CounterpartyUsername = counterparty, username
-		t.Settlement.Preimage = row.Preimage
 	case payment.Lightning:
-		t.Settlement.Preimage, t.Settlement.PaymentSecret = row.Preimage, row.PaymentSecret
+		t.Settlement.PaymentSecret = row.PaymentSecret
 	}
 	if row.Vout != nil {
 		t.Settlement.Vout = new(uint32(*row.Vout))

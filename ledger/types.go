@@ -130,6 +130,7 @@ type Invoice struct {
 	DescriptionHash []byte // 32 bytes, or nil: the invoice holds it instead of the memo
 	ExternalID      string // the owner's own name for it, unique per account; empty when added: the hash in hex
 	PaymentSecret   []byte // 32 bytes, or nil
+	Preimage        []byte // 32 bytes, once paid and known
 	State           InvoiceState
 	Received        payment.Msat // what was credited
 	CreatedAt       time.Time

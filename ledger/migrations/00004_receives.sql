@@ -12,6 +12,7 @@ CREATE TABLE invoices (
     description_hash bytea       CHECK (octet_length(description_hash) = 32), -- instead of the memo, in the invoice itself
     external_id      text        NOT NULL CHECK (external_id ~ '^[A-Za-z0-9_-]{1,100}$'), -- the owner's own name for it
     payment_secret   bytea       CHECK (octet_length(payment_secret) = 32),
+    preimage         bytea       CHECK (sha256(preimage) = hash), -- once nobody can claim an HTLC with it any more
     state            text        NOT NULL CHECK (state IN ('open', 'paid', 'canceled')),
     received         bigint      NOT NULL DEFAULT 0 CHECK (received >= 0),
     created_at       timestamptz NOT NULL,
@@ -150,7 +151,7 @@ CREATE TRIGGER receive_guard BEFORE UPDATE OR DELETE ON deposits FOR EACH ROW EX
 
 GRANT SELECT ON invoices, addresses, deposits, cursors TO holdfast_app;
 GRANT INSERT ON invoices, addresses TO holdfast_app;
-GRANT UPDATE (state) ON invoices TO holdfast_app; -- to cancel; paid needs paid_at as well, which only the functions write
+GRANT UPDATE (state, preimage) ON invoices TO holdfast_app; -- to cancel; paid needs paid_at as well, which only the functions write
 GRANT INSERT, UPDATE ON cursors TO holdfast_app;
 REVOKE EXECUTE ON FUNCTION invoice_credit(text, bytea, bigint, bigint, timestamptz),
     deposit_record(text, text, bigint, text, bigint, integer, boolean, timestamptz) FROM PUBLIC;

@@ -20,6 +20,9 @@ SELECT * FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC 
 -- name: CancelInvoice :execrows
 UPDATE invoices SET state = 'canceled' WHERE hash = $1 AND state = 'open';
 
+-- name: RecordInvoicePreimage :exec
+UPDATE invoices SET preimage = sqlc.arg(preimage)::bytea WHERE hash = sqlc.arg(hash) AND preimage IS NULL;
+
 -- name: CreditInvoice :one
 SELECT invoice_credit(sqlc.arg(node), sqlc.arg(hash), sqlc.arg(received), sqlc.arg(settle_index), sqlc.narg(given));
 

@@ -58,6 +58,7 @@ type Invoice struct {
 	DescriptionHash []byte
 	ExternalID      string
 	PaymentSecret   []byte
+	Preimage        []byte
 	State           string
 	Received        int64
 	CreatedAt       time.Time

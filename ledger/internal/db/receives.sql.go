@@ -217,7 +217,7 @@ func (q *Queries) CreditedDepositsSince(ctx context.Context, arg CreditedDeposit
 }
 
 const creditedInvoicesSince = `-- name: CreditedInvoicesSince :many
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= $2::timestamptz ORDER BY paid_at, hash
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= $2::timestamptz ORDER BY paid_at, hash
 `
 
 type CreditedInvoicesSinceParams struct {
@@ -245,6 +245,7 @@ func (q *Queries) CreditedInvoicesSince(ctx context.Context, arg CreditedInvoice
 			&i.DescriptionHash,
 			&i.ExternalID,
 			&i.PaymentSecret,
+			&i.Preimage,
 			&i.State,
 			&i.Received,
 			&i.CreatedAt,
@@ -275,7 +276,7 @@ func (q *Queries) Cursors(ctx context.Context, node string) (Cursor, error) {
 }
 
 const invoice = `-- name: Invoice :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE hash = $1
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE hash = $1
 `
 
 func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
@@ -292,6 +293,7 @@ func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
 		&i.DescriptionHash,
 		&i.ExternalID,
 		&i.PaymentSecret,
+		&i.Preimage,
 		&i.State,
 		&i.Received,
 		&i.CreatedAt,
@@ -304,7 +306,7 @@ func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
 }
 
 const invoiceByExternalID = `-- name: InvoiceByExternalID :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE account_id = $1 AND external_id = $2
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE account_id = $1 AND external_id = $2
 `
 
 type InvoiceByExternalIDParams struct {
@@ -326,6 +328,7 @@ func (q *Queries) InvoiceByExternalID(ctx context.Context, arg InvoiceByExternal
 		&i.DescriptionHash,
 		&i.ExternalID,
 		&i.PaymentSecret,
+		&i.Preimage,
 		&i.State,
 		&i.Received,
 		&i.CreatedAt,
@@ -338,7 +341,7 @@ func (q *Queries) InvoiceByExternalID(ctx context.Context, arg InvoiceByExternal
 }
 
 const invoiceByRequest = `-- name: InvoiceByRequest :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE request = lower($1::text)
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE request = lower($1::text)
 `
 
 func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice, error) {
@@ -355,6 +358,7 @@ func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice
 		&i.DescriptionHash,
 		&i.ExternalID,
 		&i.PaymentSecret,
+		&i.Preimage,
 		&i.State,
 		&i.Received,
 		&i.CreatedAt,
@@ -367,7 +371,7 @@ func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice
 }
 
 const invoices = `-- name: Invoices :many
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2
 `
 
 type InvoicesParams struct {
@@ -395,6 +399,7 @@ func (q *Queries) Invoices(ctx context.Context, arg InvoicesParams) ([]Invoice, 
 			&i.DescriptionHash,
 			&i.ExternalID,
 			&i.PaymentSecret,
+			&i.Preimage,
 			&i.State,
 			&i.Received,
 			&i.CreatedAt,
@@ -476,6 +481,20 @@ func (q *Queries) RecordDeposit(ctx context.Context, arg RecordDepositParams) (b
 	var deposit_record bool
 	err := row.Scan(&deposit_record)
 	return deposit_record, err
+}
+
+const recordInvoicePreimage = `-- name: RecordInvoicePreimage :exec
+UPDATE invoices SET preimage = $1::bytea WHERE hash = $2 AND preimage IS NULL
+`
+
+type RecordInvoicePreimageParams struct {
+	Preimage []byte
+	Hash     []byte
+}
+
+func (q *Queries) RecordInvoicePreimage(ctx context.Context, arg RecordInvoicePreimageParams) error {
+	_, err := q.db.Exec(ctx, recordInvoicePreimage, arg.Preimage, arg.Hash)
+	return err
 }
 
 const unusedAddress = `-- name: UnusedAddress :one
