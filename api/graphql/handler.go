@@ -48,9 +48,10 @@ func newHandler(cfg Config) (*Handler, *resolver) {
 	overHTTP, overWS := r.server(), r.server()
 	overHTTP.AddTransport(transport.POST{})
 	overWS.AddTransport(r.sockets())
+	overWS.AroundOperations(r.counted)
 	h := &Handler{HTTP: onlyJSON(overHTTP), WS: overWS}
 	if cfg.Development {
-		h.Playground = playground.Handler("Holdfast", "/graphql", playground.WithGraphiqlSubscriptionEndpoint("/graphqlws"))
+		h.Playground = playground.Handler("Holdfast", "/graphql")
 	}
 	return h, r
 }

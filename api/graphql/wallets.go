@@ -6,7 +6,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/holdfast-pay/holdfast/api/graphql/generated"
-	"github.com/holdfast-pay/holdfast/api/graphql/scalar"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
 )
