@@ -55,7 +55,7 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 		}
 		return refuse(why)
 	case err != nil:
-		n.Log.Warn("no fee estimate", "payment_id", req.ID.String(), "node", n.Name, "error", err)
+		n.Log.WarnContext(ctx, "no fee estimate", "payment_id", req.ID.String(), "node", n.Name, "error", err)
 		return refuse(payment.ReasonNodeOffline)
 	}
 	reserve := estimate.Fee + estimate.Fee/4 + 1
@@ -91,11 +91,11 @@ func (n *NodeSteps) SignOnchain(ctx context.Context, in step.SignInput) (step.Si
 	}
 	funded, amount, err := n.fund(ctx, row, in.SatPerVByte)
 	if err != nil {
-		return n.unsigned(row, err)
+		return n.unsigned(ctx, row, err)
 	}
 	signed, err := n.Node.SignPSBT(ctx, funded.PSBT)
 	if err != nil {
-		return n.unsigned(row, err)
+		return n.unsigned(ctx, row, err)
 	}
 	fee := funded.Fee.MustMsat()
 	err = n.Ledger.RecordSigned(ctx, row.ID, ledger.Signed{TxID: signed.TxID, Raw: signed.Raw, Amount: amount.MustMsat(), Fee: fee})
@@ -103,8 +103,8 @@ func (n *NodeSteps) SignOnchain(ctx context.Context, in step.SignInput) (step.Si
 }
 
 // unsigned is an answer of LND that ends the payment, or silence, after which nothing has left either.
-func (n *NodeSteps) unsigned(row ledger.Payment, err error) (step.Signed, error) {
-	n.Log.Warn("transaction was not signed", "payment_id", row.ID.String(), "node", n.Name, "error", err)
+func (n *NodeSteps) unsigned(ctx context.Context, row ledger.Payment, err error) (step.Signed, error) {
+	n.Log.WarnContext(ctx, "transaction was not signed", "payment_id", row.ID.String(), "node", n.Name, "error", err)
 	var failure payment.Failure
 	switch {
 	case errors.Is(err, lndclient.ErrRefused):
@@ -177,7 +177,7 @@ func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (st
 		return n.askChain(ctx, row)
 	}
 	err = n.Node.Publish(callCtx, row.RawTx, row.ID.String())
-	n.Log.Info("transaction broadcast", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "error", err)
+	n.Log.InfoContext(ctx, "transaction broadcast", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "error", err)
 	if errors.Is(err, lndclient.ErrRefused) {
 		return notPaid(row, payment.ReasonPublishRejected), nil
 	}
@@ -259,7 +259,7 @@ func (n *NodeSteps) conflict(ctx context.Context, row ledger.Payment) (step.Word
 	}
 	for _, other := range others {
 		if other.TxID != row.TxID && other.Confirmations >= n.Depth && spendsAny(other, inputs) {
-			n.Log.Warn("transaction is dead", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "conflict", other.TxID)
+			n.Log.WarnContext(ctx, "transaction is dead", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "conflict", other.TxID)
 			return notPaid(row, payment.ReasonConflict), nil
 		}
 	}

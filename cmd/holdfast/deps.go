@@ -76,12 +76,25 @@ func (d *deps) starter(ctx context.Context) (*starter.Starter, error) {
 	if err != nil {
 		return nil, err
 	}
+	shared, err := d.settings.SharedOnly()
+	if err != nil {
+		return nil, err
+	}
 	if d.temporal == nil {
 		if d.temporal, err = d.dialTemporal(ctx, client.DialContext); err != nil {
 			return nil, err
 		}
 	}
-	return starter.New(d.temporal, books, starter.DefaultConfig(network, nodes), d.log), nil
+	return starter.New(d.temporal, books, starterConfig(network, nodes, shared), d.log), nil
+}
+
+// starterConfig is what payments may cost, and how long a call waits for them.
+func starterConfig(network string, nodes []string, shared settings.Shared) starter.Config {
+	return starter.Config{
+		Network: network, Nodes: nodes, Wait: shared.PaymentWait,
+		Fees: starter.FeePolicy{PartsPerMillion: shared.FeePPM, Floor: shared.FeeFloorSat.MustMsat()},
+		Dust: shared.DustSat,
+	}
 }
 
 // dialTemporal connects by one of the SDK's ways: at once, or when it is first used.

@@ -16,8 +16,9 @@ import (
 )
 
 type workerCommand struct {
-	Migrate bool  `help:"Bring the database schema to the newest version first."`
-	Depth   int32 `placeholder:"N" help:"Confirmations that make a transaction final. Default: 1 on regtest, 3 elsewhere."`
+	Migrate bool `help:"Bring the database schema to the newest version first."`
+	settings.Shared
+	settings.Worker
 }
 
 // Run serves until ctx ends, then finishes what runs. Why it could not serve is in its log, with the cause.
@@ -31,8 +32,9 @@ func (c *workerCommand) Run(ctx context.Context, d *deps) error {
 }
 
 func (c *workerCommand) serve(ctx context.Context, d *deps) error {
-	if c.Depth < 0 {
-		return payment.Errorf(payment.ReasonInvalidInput, "--depth is %d. Use 1 or more.", c.Depth)
+	told, _, err := d.settings.ForWorker()
+	if err != nil {
+		return err
 	}
 	if c.Migrate {
 		if err := d.migrate(ctx, ledger.MigrateUp); err != nil {
@@ -52,12 +54,9 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 	if err != nil {
 		return err
 	}
-	network, err := d.settings.Network()
-	if err != nil {
-		return err
-	}
 	err = worker.Run(ctx, worker.Config{
-		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: network, Depth: c.Depth, Log: d.log,
+		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: told.House.Network,
+		Depth: int32(told.Worker.Depth), Log: d.log, //nolint:gosec // at most 1000
 	})
 	if ctx.Err() != nil {
 		d.log.Info("worker stopped", "why", err)
