@@ -91,14 +91,12 @@ func (w Wallet) Available() payment.Msat { return w.Balance - w.Held }
 
 // Key is an API key as the ledger sees it: whom it belongs to and whether it may spend.
 type Key struct {
-	ID         payment.KeyID
-	AccountID  payment.AccountID
-	Name       string
-	CreatedAt  time.Time
-	RevokedAt  time.Time // zero: not revoked
-	ExpiresAt  time.Time // zero: never
-	Scopes     []payment.Scope
-	LastUsedAt time.Time
+	ID        payment.KeyID
+	AccountID payment.AccountID
+	Name      string
+	CreatedAt time.Time
+	RevokedAt time.Time // zero: not revoked
+	ExpiresAt time.Time // zero: never
 }
 
 // WindowSpending is one window of a key's budget.
