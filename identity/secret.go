@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"io"
+	"strings"
 )
 
 const (
@@ -66,4 +67,18 @@ func Hash(secret string) SecretHash { return sha256.Sum256([]byte(secret)) }
 func (h SecretHash) Matches(secret string) bool {
 	presented := Hash(secret)
 	return subtle.ConstantTimeCompare(h[:], presented[:]) == 1
+}
+
+// isSecret tells without any look-up what cannot be a secret of ours.
+func isSecret(s, prefix string) bool {
+	random, ours := strings.CutPrefix(s, prefix+"_")
+	if !ours || len(random) != secretLength {
+		return false
+	}
+	for _, c := range []byte(random) {
+		if !alphanumeric(c) {
+			return false
+		}
+	}
+	return true
 }

@@ -14,6 +14,7 @@ const (
 	stateNoPayment     = "HF001"
 	stateContradiction = "HF002" // what is asked contradicts what is recorded
 	stateOtherBody     = "HF003" // same id or idempotency key, other fingerprint
+	stateTooMany       = "HF006" // of callback endpoints
 	stateDeadlock      = "40P01"
 )
 
@@ -52,6 +53,8 @@ func coded(err error) error {
 		return payment.Errorf(payment.ReasonInternal, "The payment's record contradicts this step; an operator must look at it.").Because(err)
 	case stateOtherBody:
 		return otherBody().Because(err)
+	case stateTooMany:
+		return payment.Errorf(payment.ReasonInvalidInput, "An account has at most ten callback endpoints. Delete one first.").Because(err)
 	case "42P01", "42883", "22023", "42501", "28000": // no table, no function, no role, no right: not migrated
 		return payment.Errorf(payment.ReasonUnavailable, "The ledger's database is not set up: run `holdfast migrate up`.").Because(err)
 	case "55P03", "57014", stateDeadlock, "40001": // lock or statement timeout, deadlock, serialization: all rolled back

@@ -3,6 +3,10 @@ package ledger
 import (
 	"context"
 	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"github.com/holdfast-pay/holdfast/ledger/internal/db"
 	"github.com/holdfast-pay/holdfast/payment"
@@ -10,23 +14,70 @@ import (
 
 func noKey() *payment.Error { return payment.Errorf(payment.ReasonKeyNotFound, "API key not found.") }
 
-// CreateKey stores a key and opens its budget, without limits. secretHash is SHA-256 of the secret, which the ledger never
-// sees. A known id answers the key as it is. Errors: ReasonKeyNotFound if that is another owner's.
+// CreateKey stores a key with its scopes (none: READ and WRITE) and opens its budget, without limits. secretHash is SHA-256
+// of the secret, which the ledger never sees. A known id answers the key as it is. Errors: ReasonKeyNotFound if that is
+// another owner's, ReasonInvalidInput (unknown scope, name too long).
 func (l *Ledger) CreateKey(ctx context.Context, k Key, secretHash [32]byte) (Key, error) {
+	scopes, err := scopesOf(k.Scopes)
+	if err != nil {
+		return Key{}, err
+	}
+	if utf8.RuneCountInString(k.Name) > maxKeyName {
+		return Key{}, payment.Errorf(payment.ReasonInvalidInput, "The name of an API key has at most %d characters.", maxKeyName)
+	}
 	if err := l.OpenAccount(ctx, k.AccountID); err != nil {
 		return Key{}, err
 	}
-	err := l.q.CreateKey(ctx, db.CreateKeyParams{
-		ID: k.ID, AccountID: k.AccountID, Name: k.Name, SecretHash: secretHash[:], Given: l.given(), ExpiresAt: orNullTime(k.ExpiresAt),
+	err = l.q.CreateKey(ctx, db.CreateKeyParams{
+		ID: k.ID, AccountID: k.AccountID, Name: k.Name, SecretHash: secretHash[:], Scopes: scopes, Given: l.given(), ExpiresAt: orNullTime(k.ExpiresAt),
 	})
 	if err != nil {
 		return Key{}, coded(err)
 	}
-	known, err := l.Key(ctx, k.ID)
-	if err == nil && known.AccountID != k.AccountID {
+	return l.OwnKey(ctx, k.AccountID, k.ID)
+}
+
+const maxKeyName = 200
+
+// scopesOf puts scopes into their order, each once.
+func scopesOf(asked []payment.Scope) ([]string, error) {
+	if len(asked) == 0 {
+		asked = []payment.Scope{payment.ScopeRead, payment.ScopeWrite}
+	}
+	for _, s := range asked {
+		if !slices.Contains(payment.Scopes(), s) {
+			return nil, payment.Errorf(payment.ReasonInvalidInput, "Unknown scope %q: use READ, RECEIVE or WRITE.", s)
+		}
+	}
+	var out []string
+	for _, s := range payment.Scopes() {
+		if slices.Contains(asked, s) {
+			out = append(out, string(s))
+		}
+	}
+	return out, nil
+}
+
+// OwnKey reads a key of an account. Errors: ReasonKeyNotFound, also for another owner's.
+func (l *Ledger) OwnKey(ctx context.Context, account payment.AccountID, id payment.KeyID) (Key, error) {
+	k, err := l.Key(ctx, id)
+	if err == nil && k.AccountID != account {
 		return Key{}, noKey()
 	}
-	return known, err
+	return k, err
+}
+
+// TouchKeys records when keys were last used, in one statement; a time never goes back. Unknown keys are passed over.
+func (l *Ledger) TouchKeys(ctx context.Context, used map[payment.KeyID]time.Time) error {
+	if len(used) == 0 {
+		return nil
+	}
+	arg := db.TouchKeysParams{Ids: make([]uuid.UUID, 0, len(used)), Times: make([]time.Time, 0, len(used))}
+	for id, at := range used {
+		arg.Ids = append(arg.Ids, id)
+		arg.Times = append(arg.Times, at.Truncate(time.Microsecond))
+	}
+	return coded(l.q.TouchKeys(ctx, arg))
 }
 
 // Key reads one. Errors: ReasonKeyNotFound.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,10 +58,17 @@ func walletOf(row db.Wallet) Wallet {
 }
 
 func keyOf(row db.ApiKey) Key {
-	return Key{
+	k := Key{
 		ID: row.ID, AccountID: row.AccountID, Name: row.Name, CreatedAt: row.CreatedAt,
-		RevokedAt: orZero(row.RevokedAt), ExpiresAt: orZero(row.ExpiresAt),
+		RevokedAt: orZero(row.RevokedAt), ExpiresAt: orZero(row.ExpiresAt), LastUsedAt: orZero(row.LastUsedAt),
 	}
+	copy(k.SecretHash[:], row.SecretHash)
+	for _, s := range payment.Scopes() {
+		if slices.Contains(row.Scopes, string(s)) {
+			k.Scopes = append(k.Scopes, s)
+		}
+	}
+	return k
 }
 
 func invoiceOf(row db.Invoice) Invoice {

@@ -89,14 +89,17 @@ type Wallet struct {
 // Available is what can be spent now: Balance less Held.
 func (w Wallet) Available() payment.Msat { return w.Balance - w.Held }
 
-// Key is an API key as the ledger sees it: whom it belongs to and whether it may spend.
+// Key is an API key as the ledger sees it: whom it belongs to, what it may do and whether it may spend.
 type Key struct {
-	ID        payment.KeyID
-	AccountID payment.AccountID
-	Name      string
-	CreatedAt time.Time
-	RevokedAt time.Time // zero: not revoked
-	ExpiresAt time.Time // zero: never
+	ID         payment.KeyID
+	AccountID  payment.AccountID
+	Name       string
+	Scopes     []payment.Scope // in the order of payment.Scopes, never empty
+	SecretHash [32]byte        // SHA-256 of its secret
+	CreatedAt  time.Time
+	RevokedAt  time.Time // zero: not revoked
+	ExpiresAt  time.Time // zero: never
+	LastUsedAt time.Time // zero: never; some seconds late, because uses are gathered before they are written
 }
 
 // WindowSpending is one window of a key's budget.

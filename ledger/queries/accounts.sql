@@ -13,8 +13,8 @@ SELECT * FROM wallets WHERE id = $1;
 SELECT * FROM wallets WHERE (sqlc.narg(account_id)::uuid IS NULL OR account_id = sqlc.narg(account_id)) ORDER BY created_at, id;
 
 -- name: CreateKey :exec
-INSERT INTO api_keys (id, account_id, name, secret_hash, created_at, expires_at)
-VALUES (sqlc.arg(id), sqlc.arg(account_id), sqlc.arg(name), sqlc.arg(secret_hash), coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()), sqlc.narg(expires_at))
+INSERT INTO api_keys (id, account_id, name, secret_hash, scopes, created_at, expires_at)
+VALUES (sqlc.arg(id), sqlc.arg(account_id), sqlc.arg(name), sqlc.arg(secret_hash), sqlc.arg(scopes), coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()), sqlc.narg(expires_at))
 ON CONFLICT (id) DO NOTHING;
 
 -- name: Key :one

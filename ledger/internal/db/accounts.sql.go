@@ -29,8 +29,8 @@ func (q *Queries) AdvanceBudget(ctx context.Context, arg AdvanceBudgetParams) (b
 }
 
 const createKey = `-- name: CreateKey :exec
-INSERT INTO api_keys (id, account_id, name, secret_hash, created_at, expires_at)
-VALUES ($1, $2, $3, $4, coalesce($5::timestamptz, clock_timestamp()), $6)
+INSERT INTO api_keys (id, account_id, name, secret_hash, scopes, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, coalesce($6::timestamptz, clock_timestamp()), $7)
 ON CONFLICT (id) DO NOTHING
 `
 
@@ -39,6 +39,7 @@ type CreateKeyParams struct {
 	AccountID  uuid.UUID
 	Name       string
 	SecretHash []byte
+	Scopes     []string
 	Given      *time.Time
 	ExpiresAt  *time.Time
 }
@@ -49,6 +50,7 @@ func (q *Queries) CreateKey(ctx context.Context, arg CreateKeyParams) error {
 		arg.AccountID,
 		arg.Name,
 		arg.SecretHash,
+		arg.Scopes,
 		arg.Given,
 		arg.ExpiresAt,
 	)
@@ -83,7 +85,7 @@ func (q *Queries) ForgetSpends(ctx context.Context, arg ForgetSpendsParams) (int
 }
 
 const key = `-- name: Key :one
-SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at FROM api_keys WHERE id = $1
+SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at, scopes, last_used_at FROM api_keys WHERE id = $1
 `
 
 func (q *Queries) Key(ctx context.Context, id uuid.UUID) (ApiKey, error) {
@@ -97,12 +99,14 @@ func (q *Queries) Key(ctx context.Context, id uuid.UUID) (ApiKey, error) {
 		&i.CreatedAt,
 		&i.RevokedAt,
 		&i.ExpiresAt,
+		&i.Scopes,
+		&i.LastUsedAt,
 	)
 	return i, err
 }
 
 const keyBySecret = `-- name: KeyBySecret :one
-SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at FROM api_keys WHERE secret_hash = $1
+SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at, scopes, last_used_at FROM api_keys WHERE secret_hash = $1
 `
 
 func (q *Queries) KeyBySecret(ctx context.Context, secretHash []byte) (ApiKey, error) {
@@ -116,12 +120,14 @@ func (q *Queries) KeyBySecret(ctx context.Context, secretHash []byte) (ApiKey, e
 		&i.CreatedAt,
 		&i.RevokedAt,
 		&i.ExpiresAt,
+		&i.Scopes,
+		&i.LastUsedAt,
 	)
 	return i, err
 }
 
 const keys = `-- name: Keys :many
-SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at FROM api_keys WHERE ($1::uuid IS NULL OR account_id = $1) ORDER BY created_at, id
+SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at, scopes, last_used_at FROM api_keys WHERE ($1::uuid IS NULL OR account_id = $1) ORDER BY created_at, id
 `
 
 func (q *Queries) Keys(ctx context.Context, accountID uuid.NullUUID) ([]ApiKey, error) {
@@ -141,6 +147,8 @@ func (q *Queries) Keys(ctx context.Context, accountID uuid.NullUUID) ([]ApiKey, 
 			&i.CreatedAt,
 			&i.RevokedAt,
 			&i.ExpiresAt,
+			&i.Scopes,
+			&i.LastUsedAt,
 		); err != nil {
 			return nil, err
 		}

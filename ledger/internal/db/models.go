@@ -11,6 +11,16 @@ import (
 	"github.com/google/uuid"
 )
 
+type Account struct {
+	ID              uuid.UUID
+	CreatedAt       time.Time
+	Phone           *string
+	Username        *string
+	Language        string
+	DisplayCurrency string
+	DefaultWalletID uuid.NullUUID
+}
+
 type Address struct {
 	Address   string
 	WalletID  uuid.UUID
@@ -27,6 +37,15 @@ type ApiKey struct {
 	CreatedAt  time.Time
 	RevokedAt  *time.Time
 	ExpiresAt  *time.Time
+	Scopes     []string
+	LastUsedAt *time.Time
+}
+
+type CallbackEndpoint struct {
+	ID        uuid.UUID
+	AccountID uuid.UUID
+	Url       string
+	CreatedAt time.Time
 }
 
 type Cursor struct {
