@@ -13,7 +13,7 @@ import (
 
 // Me is the caller.
 func (q queries) Me(ctx context.Context) (*generated.User, error) {
-	user, err := q.Ledger.User(ctx, account(ctx))
+	user, err := q.user(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (a accounts) DefaultWallet(ctx context.Context, of *generated.ConsumerAccou
 	return publicWallet(wallet), err
 }
 
-// defaultWallet is the one that the owner has chosen, else his first in bitcoin; in a currency where one is named.
+// defaultWallet is the one that the owner has chosen, or his first in a currency that is named and not the chosen one's.
 func (r *resolver) defaultWallet(ctx context.Context, account payment.AccountID, currency payment.Currency) (ledger.Wallet, error) {
 	user, err := r.Ledger.User(ctx, account)
 	if err != nil {
@@ -87,9 +87,8 @@ func (r *resolver) defaultWallet(ctx context.Context, account payment.AccountID,
 	}
 	var chosen ledger.Wallet
 	for _, wallet := range wallets {
-		fits := currency == "" || wallet.Currency == currency
-		better := chosen.ID == uuid.Nil || wallet.ID == user.DefaultWalletID || chosen.Currency != payment.BTC && wallet.Currency == payment.BTC && chosen.ID != user.DefaultWalletID
-		if fits && better {
+		fits := currency == "" && wallet.ID == user.DefaultWalletID || currency == wallet.Currency
+		if fits && (chosen.ID == uuid.Nil || wallet.ID == user.DefaultWalletID) {
 			chosen = wallet
 		}
 	}

@@ -49,9 +49,9 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Issuer signs a session's token for an account.
+// Issuer signs a session's token for an account: identity.DevIssuer.
 type Issuer interface {
-	Issue(account payment.AccountID) (token string, err error)
+	Mint(account payment.AccountID, ttl time.Duration) (token string, err error)
 }
 
 // Limits on what one operation and one connection may take.

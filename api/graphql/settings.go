@@ -15,6 +15,9 @@ import (
 // developmentCode is what the development login takes for any phone.
 const developmentCode = "000000"
 
+// sessionTime is how long a development login lasts.
+const sessionTime = 30 * day
+
 // UserLogin opens a session in development: the first login of a phone opens its account.
 func (m mutations) UserLogin(ctx context.Context, in generated.UserLoginInput) (*generated.AuthTokenPayload, error) {
 	token, err := m.login(ctx, in)
@@ -41,7 +44,7 @@ func (r *resolver) login(ctx context.Context, in generated.UserLoginInput) (stri
 	if err != nil {
 		return "", err
 	}
-	return r.Issuer.Issue(user.AccountID)
+	return r.Issuer.Mint(user.AccountID, sessionTime)
 }
 
 // UserUpdateUsername gives the user a name, which is also his lightning address.
@@ -84,7 +87,7 @@ func (r *resolver) changed(ctx context.Context, input any, change func() error) 
 	if err := change(); err != nil {
 		return ledger.User{}, err
 	}
-	return r.Ledger.User(ctx, account(ctx))
+	return r.user(ctx)
 }
 
 // CallbackEndpointAdd stores an address to call.

@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
@@ -46,23 +47,32 @@ type connectionKey struct{}
 
 // connected reads the credentials from the connection's parameters. Without any, who the upgrade's own headers name stays.
 func (r *resolver) connected(ctx context.Context, params transport.InitPayload) (context.Context, *transport.InitPayload, error) {
-	shown := http.Header{}
-	for name, value := range params {
-		if text, ok := value.(string); ok {
-			shown.Set(name, text)
-		}
-	}
 	c := &connection{again: func(ctx context.Context) (context.Context, error) { return ctx, nil }}
-	if shown.Get("Authorization") != "" || shown.Get("X-Api-Key") != "" {
-		c.again = func(ctx context.Context) (context.Context, error) { return r.Authenticate(ctx, shown) }
+	shown, err := identity.CredentialsOfParams(params)
+	if err == nil && shown != (identity.Credentials{}) {
+		c.again = func(ctx context.Context) (context.Context, error) { return r.Authenticate(ctx, headerOf(shown)) }
 	}
-	who, err := c.again(ctx)
+	who := ctx
+	if err == nil {
+		who, err = c.again(ctx)
+	}
 	if err != nil {
 		r.Log.InfoContext(ctx, "a subscriber's credentials were refused", "why", payment.ReasonOf(err))
 		return transport.WithWebsocketCloseCode(transport.AppendCloseReason(ctx, "Forbidden"), closeForbidden), nil,
 			errors.New("the API key or token is not valid")
 	}
 	return context.WithValue(who, connectionKey{}, c), nil, nil
+}
+
+func headerOf(c identity.Credentials) http.Header {
+	header := http.Header{}
+	if c.APIKey != "" {
+		header.Set("X-Api-Key", c.APIKey)
+	}
+	if c.Bearer != "" {
+		header.Set("Authorization", "Bearer "+c.Bearer)
+	}
+	return header
 }
 
 // still reports whether the credentials of a connection are valid: an API key may have been revoked, a token have expired.
