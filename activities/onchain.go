@@ -59,7 +59,7 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 		return refuse(payment.ReasonNodeOffline)
 	}
 	reserve := estimate.Fee + estimate.Fee/4 + 1
-	return step.Quote{FeeReserve: reserve.MustMsat(), SatPerVByte: estimate.SatPerVByte}, nil
+	return step.Quote{Fee: estimate.Fee.MustMsat(), FeeReserve: reserve.MustMsat(), SatPerVByte: estimate.SatPerVByte}, nil
 }
 
 // lacks reports whether the customer does not have the amount, whatever the node has.

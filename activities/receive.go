@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/holdfast-pay/holdfast/activities/step"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
@@ -13,15 +15,84 @@ import (
 // AddInvoice makes an invoice and records whose wallet it credits. An attempt that dies in between leaves an invoice
 // that nobody has ever seen.
 func (n *NodeSteps) AddInvoice(ctx context.Context, in step.InvoiceInput) (step.Invoice, error) {
-	made, err := n.Node.AddInvoice(ctx, lndclient.AddInvoice{Amount: in.Amount, Memo: in.Memo, Expiry: in.Expiry})
+	if made, err := n.madeBefore(ctx, in); err != nil || made.Request != "" {
+		return made, err
+	}
+	made, err := n.Node.AddInvoice(ctx, lndclient.AddInvoice{Amount: in.Amount, Memo: in.Memo, Expiry: in.Expiry, DescriptionHash: in.DescriptionHash})
+	if err != nil {
+		return step.Invoice{}, err
+	}
+	decoded, err := lndclient.DecodeInvoice(made.Request, n.Network)
 	if err != nil {
 		return step.Invoice{}, err
 	}
 	err = n.Ledger.AddInvoice(ctx, ledger.Invoice{
 		Hash: made.Hash, WalletID: in.WalletID, AccountID: in.AccountID, Node: n.Name, Request: made.Request,
-		Amount: in.Amount, Memo: in.Memo, State: ledger.InvoiceOpen, ExpiresAt: made.ExpiresAt,
+		Amount: in.Amount, Memo: in.Memo, DescriptionHash: decoded.DescriptionHash, ExternalID: in.ExternalID, PaymentSecret: decoded.Secret,
+		State: ledger.InvoiceOpen, ExpiresAt: made.ExpiresAt,
 	})
+	if payment.IsReason(err, payment.ReasonInvalidInput) { // the external id was taken meanwhile
+		failure := failureOf(err)
+		return step.Invoice{Failure: &failure}, nil
+	}
 	return step.Invoice{Hash: made.Hash, Request: made.Request, Amount: in.Amount, ExpiresAt: made.ExpiresAt}, err
+}
+
+// madeBefore finds the invoice of an attempt whose answer was lost, by its external id: a retry must not take it for
+// another's. The door has seen the id free before the first attempt.
+func (n *NodeSteps) madeBefore(ctx context.Context, in step.InvoiceInput) (step.Invoice, error) {
+	if in.ExternalID == "" || activity.GetInfo(ctx).Attempt == 1 {
+		return step.Invoice{}, nil
+	}
+	kept, err := n.Ledger.InvoiceByExternalID(ctx, in.AccountID, in.ExternalID)
+	switch {
+	case payment.IsReason(err, payment.ReasonPaymentNotFound):
+		return step.Invoice{}, nil
+	case err != nil:
+		return step.Invoice{}, err
+	case kept.WalletID != in.WalletID || kept.Amount != in.Amount || kept.Memo != in.Memo:
+		return step.Invoice{}, nil // another's: the ledger will say so
+	}
+	return step.Invoice{Hash: kept.Hash, Request: kept.Request, Amount: kept.Amount, ExpiresAt: kept.ExpiresAt}, nil
+}
+
+// CancelInvoice makes an invoice of ours unpayable: in LND, which decides the race with a payment from outside, then in the
+// ledger, which decides the race with one inside. Cancelling again is no failure.
+func (n *NodeSteps) CancelInvoice(ctx context.Context, in step.CancelInput) (step.Closed, error) {
+	alreadyPaid := func() (step.Closed, error) {
+		failure := explain(payment.ReasonAlreadyPaid)
+		return step.Closed{Failure: &failure}, nil
+	}
+	err := n.Node.CancelInvoice(ctx, in.Hash)
+	switch {
+	case errors.Is(err, lndclient.ErrAlreadyExists):
+		return alreadyPaid()
+	case err != nil && !errors.Is(err, lndclient.ErrNotFound): // LND forgets expired invoices: nobody can pay those either
+		return step.Closed{}, err
+	}
+	err = n.Ledger.CancelInvoice(ctx, in.Hash)
+	if payment.IsReason(err, payment.ReasonAlreadyPaid) {
+		return alreadyPaid()
+	}
+	return step.Closed{}, err
+}
+
+// ProbeFee looks for the best single route. LND computes it from its graph: no HTLC is sent.
+func (n *NodeSteps) ProbeFee(ctx context.Context, in step.ProbeInput) (step.Probe, error) {
+	refuse := func(reason payment.Reason) (step.Probe, error) {
+		failure := explain(reason)
+		return step.Probe{Failure: &failure}, nil
+	}
+	fee, err := n.Node.EstimateRouteFee(ctx, in.Invoice, in.Amount)
+	switch {
+	case errors.Is(err, lndclient.ErrNotFound), lndclient.WhyRefused(err) == payment.ReasonNodeFunds: // in parts it may still go
+		return refuse(payment.ReasonNoRoute)
+	case errors.Is(err, lndclient.ErrRefused):
+		return refuse(whyOr(err, payment.ReasonNoRoute))
+	case err != nil:
+		return step.Probe{}, err
+	}
+	return step.Probe{Fee: fee}, nil
 }
 
 // AddAddress makes an address and records whose wallet it credits.
@@ -52,11 +123,25 @@ func (n *NodeSteps) CloseInvoice(ctx context.Context, req payment.Request) (step
 	}
 	err = n.Node.CancelInvoice(ctx, req.PaymentHash)
 	switch {
-	case err == nil, errors.Is(err, lndclient.ErrNotFound): // LND forgets expired invoices: nobody can pay those either
+	case err == nil:
+		return step.Closed{}, n.keepProof(ctx, req.PaymentHash)
+	case errors.Is(err, lndclient.ErrNotFound): // LND forgets expired invoices: nobody can pay those either
 		return step.Closed{}, nil
 	case errors.Is(err, lndclient.ErrAlreadyExists):
 		return refuse(payment.ReasonAlreadyPaid)
 	default:
 		return step.Closed{}, err
 	}
+}
+
+// keepProof stores the preimage of an invoice that LND has canceled, so that who pays it inside the ledger gets a proof too.
+func (n *NodeSteps) keepProof(ctx context.Context, hash payment.Hash) error {
+	invoice, err := n.Node.LookupInvoice(ctx, hash)
+	switch {
+	case errors.Is(err, lndclient.ErrNotFound), err == nil && invoice.Preimage == ([32]byte{}):
+		return nil
+	case err != nil:
+		return err
+	}
+	return n.Ledger.RecordInvoicePreimage(ctx, hash, invoice.Preimage)
 }

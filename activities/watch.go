@@ -81,6 +81,11 @@ func (w *WatchSteps) credit(ctx context.Context, invoice lndclient.Invoice) erro
 	if invoice.State != lndclient.InvoiceSettled {
 		return nil
 	}
+	if invoice.Preimage != ([32]byte{}) {
+		if err := w.Ledger.RecordInvoicePreimage(ctx, invoice.Hash, invoice.Preimage); err != nil {
+			return err
+		}
+	}
 	credited, err := w.Ledger.CreditInvoice(ctx, w.Name, invoice.Hash, invoice.Received, invoice.SettleIndex)
 	if credited {
 		w.Log.InfoContext(ctx, "invoice credited", "node", w.Name, "payment_hash", invoice.Hash.String(), "msat", int64(invoice.Received))

@@ -20,6 +20,12 @@ const (
 
 func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
 
+// violates reports whether err says that a constraint of this name was hurt.
+func violates(err error, constraint string) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.ConstraintName == constraint
+}
+
 func unavailable(err error) *payment.Error {
 	return payment.Errorf(payment.ReasonUnavailable, "The ledger is not reachable, nothing was changed; try again.").Because(err)
 }

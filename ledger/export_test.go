@@ -4,7 +4,9 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/holdfast-pay/holdfast/ledger/internal/db"
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
@@ -42,3 +44,6 @@ func (l *Ledger) Lanes() int {
 	defer l.reserves.mu.Unlock()
 	return len(l.reserves.lanes)
 }
+
+// OnTx reads within a transaction of the test's own.
+func OnTx(tx pgx.Tx) *Ledger { return &Ledger{q: db.New(tx)} }

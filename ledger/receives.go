@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/ledger/internal/db"
@@ -16,17 +17,49 @@ func noAddress() *payment.Error {
 	return payment.Errorf(payment.ReasonPaymentNotFound, "This is no address of ours.")
 }
 
-// AddInvoice records an open invoice, before anybody sees it. A known hash stays as it is.
+// AddInvoice records an open invoice, before anybody sees it. A known hash stays as it is. Errors: ReasonInvalidInput if
+// the account has another invoice with this external id, or if the id is not made of 1 to 100 letters, digits, _ and -.
 func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
-	return coded(l.q.AddInvoice(ctx, db.AddInvoiceParams{
+	if inv.ExternalID == "" {
+		inv.ExternalID = inv.Hash.String()
+	}
+	if !ValidExternalID(inv.ExternalID) {
+		return payment.Errorf(payment.ReasonInvalidInput, "An external id is made of 1 to 100 letters, digits, _ and -.")
+	}
+	err := l.q.AddInvoice(ctx, db.AddInvoiceParams{
 		Hash: inv.Hash[:], WalletID: inv.WalletID, AccountID: inv.AccountID, Node: inv.Node, Request: inv.Request,
-		Amount: int64(inv.Amount), Memo: inv.Memo, Given: l.given(), ExpiresAt: inv.ExpiresAt,
-	}))
+		Amount: int64(inv.Amount), Memo: inv.Memo, DescriptionHash: inv.DescriptionHash, ExternalID: inv.ExternalID,
+		PaymentSecret: inv.PaymentSecret, Given: l.given(), ExpiresAt: inv.ExpiresAt,
+	})
+	if violates(err, "invoices_external_id") {
+		return payment.Errorf(payment.ReasonInvalidInput, "This account has an invoice with the external id %q already. Use another one.", inv.ExternalID).Because(err)
+	}
+	return coded(err)
+}
+
+// ValidExternalID reports whether a text can name an invoice: 1 to 100 letters, digits, _ and -.
+func ValidExternalID(id string) bool {
+	strange := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	}
+	return id != "" && len(id) <= 100 && !strings.ContainsFunc(id, strange)
 }
 
 // Invoice reads one of ours. Errors: ReasonPaymentNotFound.
 func (l *Ledger) Invoice(ctx context.Context, hash payment.Hash) (Invoice, error) {
 	row, err := l.q.Invoice(ctx, hash[:])
+	return invoiceOf(row), found(err, noInvoice())
+}
+
+// InvoiceByRequest reads one of ours by its BOLT 11 text, in small letters or capitals. Errors: ReasonPaymentNotFound.
+func (l *Ledger) InvoiceByRequest(ctx context.Context, bolt11 string) (Invoice, error) {
+	row, err := l.q.InvoiceByRequest(ctx, bolt11)
+	return invoiceOf(row), found(err, noInvoice())
+}
+
+// InvoiceByExternalID reads the account's invoice that has this external id. Errors: ReasonPaymentNotFound.
+func (l *Ledger) InvoiceByExternalID(ctx context.Context, account payment.AccountID, id string) (Invoice, error) {
+	row, err := l.q.InvoiceByExternalID(ctx, db.InvoiceByExternalIDParams{AccountID: account, ExternalID: id})
 	return invoiceOf(row), found(err, noInvoice())
 }
 
@@ -44,6 +77,7 @@ func (l *Ledger) Invoices(ctx context.Context, wallet payment.WalletID, limit in
 func (l *Ledger) CancelInvoice(ctx context.Context, hash payment.Hash) error {
 	changed, err := l.q.CancelInvoice(ctx, hash[:])
 	if err != nil || changed > 0 {
+		l.announceInvoice(ctx, hash)
 		return coded(err)
 	}
 	inv, err := l.Invoice(ctx, hash)
@@ -53,12 +87,22 @@ func (l *Ledger) CancelInvoice(ctx context.Context, hash payment.Hash) error {
 	return err
 }
 
+// RecordInvoicePreimage keeps the proof of payment of an invoice that nobody can pay any more over lightning: it has settled,
+// or was canceled before it is paid inside the ledger. It is shown only once the invoice is paid. An invoice that is none of
+// ours is no error. Errors: ReasonInternal if it is not the preimage of the hash.
+func (l *Ledger) RecordInvoicePreimage(ctx context.Context, hash payment.Hash, preimage [32]byte) error {
+	return coded(l.q.RecordInvoicePreimage(ctx, db.RecordInvoicePreimageParams{Hash: hash[:], Preimage: preimage[:]}))
+}
+
 // CreditInvoice is rule 10: it credits the invoice's wallet with what LND received (msat), once, and moves the node's
 // cursor to settleIndex, in one transaction. False if it was credited before or is none of ours; the cursor moves anyway.
 func (l *Ledger) CreditInvoice(ctx context.Context, node string, hash payment.Hash, received payment.Msat, settleIndex uint64) (bool, error) {
 	credited, err := l.q.CreditInvoice(ctx, db.CreditInvoiceParams{
 		Node: node, Hash: hash[:], Received: int64(received), SettleIndex: int64(settleIndex), Given: l.given(),
 	})
+	if credited {
+		l.announceInvoice(ctx, hash)
+	}
 	return credited, coded(err)
 }
 
@@ -84,6 +128,12 @@ func (l *Ledger) AddressOwner(ctx context.Context, address string) (Address, err
 	return addressOf(row), found(err, noAddress())
 }
 
+// UnusedAddress reads the wallet's newest address, if nothing was ever received there. Errors: ReasonPaymentNotFound.
+func (l *Ledger) UnusedAddress(ctx context.Context, wallet payment.WalletID) (Address, error) {
+	row, err := l.q.UnusedAddress(ctx, wallet)
+	return addressOf(row), found(err, noAddress())
+}
+
 // Addresses lists a wallet's addresses, newest first.
 func (l *Ledger) Addresses(ctx context.Context, wallet payment.WalletID) ([]Address, error) {
 	rows, err := l.q.Addresses(ctx, wallet)
@@ -97,6 +147,7 @@ func (l *Ledger) Addresses(ctx context.Context, wallet payment.WalletID) ([]Addr
 // SeeDeposit notes an output to an address of ours that has not confirmed yet. It credits nothing.
 func (l *Ledger) SeeDeposit(ctx context.Context, node string, d Deposit) error {
 	_, err := l.q.RecordDeposit(ctx, depositParams(node, d, false, l.given()))
+	l.announceDeposit(ctx, d.Address)
 	return coded(err)
 }
 
@@ -104,6 +155,9 @@ func (l *Ledger) SeeDeposit(ctx context.Context, node string, d Deposit) error {
 // none of ours.
 func (l *Ledger) CreditDeposit(ctx context.Context, node string, d Deposit) (bool, error) {
 	credited, err := l.q.RecordDeposit(ctx, depositParams(node, d, true, l.given()))
+	if credited {
+		l.announceDeposit(ctx, d.Address)
+	}
 	return credited, coded(err)
 }
 

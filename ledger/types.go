@@ -121,18 +121,22 @@ type Spending struct {
 
 // Invoice is an invoice of ours that waits for a payment, or has received one.
 type Invoice struct {
-	Hash      payment.Hash
-	WalletID  payment.WalletID
-	AccountID payment.AccountID
-	Node      string
-	Request   string       // BOLT 11
-	Amount    payment.Msat // 0: any amount
-	Memo      string
-	State     InvoiceState
-	Received  payment.Msat // what was credited
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	PaidAt    time.Time
+	Hash            payment.Hash
+	WalletID        payment.WalletID
+	AccountID       payment.AccountID
+	Node            string
+	Request         string       // BOLT 11
+	Amount          payment.Msat // 0: any amount
+	Memo            string
+	DescriptionHash []byte // 32 bytes, or nil: the invoice holds it instead of the memo
+	ExternalID      string // the owner's own name for it, unique per account; empty when added: the hash in hex
+	PaymentSecret   []byte // 32 bytes, or nil
+	Preimage        []byte // 32 bytes, once paid and known
+	State           InvoiceState
+	Received        payment.Msat // what was credited
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+	PaidAt          time.Time
 }
 
 // InvoiceState is where an invoice of ours stands.

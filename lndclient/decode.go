@@ -30,6 +30,7 @@ type DecodedInvoice struct {
 	ExpiresAt       time.Time
 	MinFinalCLTV    uint64 // blocks
 	HasSecret       bool   // a payment secret; without one there are blinded paths
+	Secret          []byte // the payment secret, 32 bytes, or nil
 	Features        []uint16
 }
 
@@ -174,6 +175,7 @@ func describeInvoice(parsed *zpay32.Invoice, request, network string) DecodedInv
 		MinFinalCLTV: parsed.MinFinalCLTVExpiry(),
 		HasSecret:    parsed.PaymentAddr.IsSome(),
 	}
+	parsed.PaymentAddr.WhenSome(func(secret [32]byte) { decoded.Secret = secret[:] })
 	if parsed.MilliSat != nil {
 		decoded.Amount = payment.Msat(*parsed.MilliSat)
 	}

@@ -20,20 +20,29 @@ func (c *Client) AddInvoice(ctx context.Context, add AddInvoice) (Invoice, error
 	expiry := int64(add.Expiry / time.Second) // 0 is LND's default
 	hash := add.Hash
 	if hash.IsZero() {
-		added, err := c.lightning.AddInvoice(ctx, &lnrpc.Invoice{Memo: add.Memo, ValueMsat: int64(add.Amount), Expiry: expiry})
+		added, err := c.lightning.AddInvoice(ctx, &lnrpc.Invoice{
+			Memo: add.Memo, DescriptionHash: add.descriptionHash(), ValueMsat: int64(add.Amount), Expiry: expiry,
+		})
 		if err != nil {
 			return Invoice{}, classify(ctx, callAddInvoice, err)
 		}
 		copy(hash[:], added.GetRHash())
 	} else {
 		_, err := c.invoices.AddHoldInvoice(ctx, &invoicesrpc.AddHoldInvoiceRequest{
-			Memo: add.Memo, Hash: hash[:], ValueMsat: int64(add.Amount), Expiry: expiry,
+			Memo: add.Memo, DescriptionHash: add.descriptionHash(), Hash: hash[:], ValueMsat: int64(add.Amount), Expiry: expiry,
 		})
 		if err != nil {
 			return Invoice{}, classify(ctx, callAddHoldInvoice, err)
 		}
 	}
 	return c.LookupInvoice(ctx, hash)
+}
+
+func (a AddInvoice) descriptionHash() []byte {
+	if a.DescriptionHash == ([32]byte{}) {
+		return nil
+	}
+	return a.DescriptionHash[:]
 }
 
 // LookupInvoice reads an invoice of the node (invoicesrpc.LookupInvoiceV2).
@@ -80,6 +89,7 @@ func readInvoice(found *lnrpc.Invoice) Invoice {
 		ExpiresAt:   created.Add(time.Duration(found.GetExpiry()) * time.Second),
 	}
 	copy(read.Hash[:], found.GetRHash())
+	copy(read.Preimage[:], found.GetRPreimage())
 	if settled := found.GetSettleDate(); settled > 0 {
 		read.SettledAt = time.Unix(settled, 0).UTC()
 	}

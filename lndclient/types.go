@@ -154,6 +154,8 @@ type AddInvoice struct {
 	Memo   string
 	Expiry time.Duration
 	Hash   payment.Hash // set: a hold invoice for this hash
+	// DescriptionHash stands in the invoice instead of the memo, if it is not zero.
+	DescriptionHash [32]byte
 }
 
 // Invoice is LND's record of an invoice of its own.
@@ -163,6 +165,7 @@ type Invoice struct {
 	Amount      payment.Msat
 	Received    payment.Msat
 	Memo        string
+	Preimage    [32]byte // zero for a hold invoice that is not settled
 	State       InvoiceState
 	AddIndex    uint64
 	SettleIndex uint64

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/workflows"
 )
@@ -21,6 +22,13 @@ type ReceiveInvoice struct {
 	Amount    payment.Msat // 0: any amount
 	Memo      string
 	Expiry    time.Duration // 0: 4 hours; at least a minute, at most a day
+	// DescriptionHash stands in the invoice instead of the memo: the SHA-256 of a longer description.
+	DescriptionHash *[32]byte
+	// ExternalID is the owner's own name for the invoice, unique per account: 1 to 100 letters, digits, _ and -.
+	// Empty: the payment hash.
+	ExternalID string
+	// OnBehalf: somebody who is not the owner asks for an invoice of the wallet; AccountID is not looked at.
+	OnBehalf bool
 }
 
 // CreateInvoice makes an invoice on our node. Whoever pays it credits the wallet, exactly once.
@@ -36,14 +44,50 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 	case !storable(ask.Memo, maxMemo):
 		return step.Invoice{}, badMemo()
 	}
-	node, err := s.ownWallet(ctx, ask.AccountID, ask.WalletID)
+	wallet, err := s.ledger.Wallet(ctx, ask.WalletID)
+	if err == nil && !ask.OnBehalf && wallet.AccountID != ask.AccountID {
+		err = noWallet(ask.WalletID)
+	}
 	if err != nil {
 		return step.Invoice{}, err
 	}
-	in := step.InvoiceInput{WalletID: ask.WalletID, AccountID: ask.AccountID, Node: node, Amount: ask.Amount, Memo: ask.Memo, Expiry: ask.Expiry}
+	if err := s.externalIDFree(ctx, wallet.AccountID, ask.ExternalID); err != nil {
+		return step.Invoice{}, err
+	}
+	node, err := s.node()
+	if err != nil {
+		return step.Invoice{}, err
+	}
+	in := step.InvoiceInput{
+		WalletID: wallet.ID, AccountID: wallet.AccountID, Node: node, Amount: ask.Amount, Memo: ask.Memo, Expiry: ask.Expiry, ExternalID: ask.ExternalID,
+	}
+	if ask.DescriptionHash != nil {
+		in.DescriptionHash = *ask.DescriptionHash
+	}
 	var invoice step.Invoice
-	err = s.receive(ctx, "invoice-", workflows.CreateInvoice, in, &invoice)
+	err = s.chore(ctx, "invoice-", workflows.CreateInvoice, in, &invoice)
+	if err == nil && invoice.Failure != nil {
+		err = &payment.Error{Failure: *invoice.Failure}
+	}
 	return invoice, err
+}
+
+// externalIDFree refuses a malformed id, and one that the account has given to another invoice.
+func (s *Starter) externalIDFree(ctx context.Context, account payment.AccountID, id string) error {
+	if id == "" {
+		return nil
+	}
+	if !ledger.ValidExternalID(id) {
+		return payment.Errorf(payment.ReasonInvalidInput, "An external id is made of 1 to 100 letters, digits, _ and -.")
+	}
+	_, err := s.ledger.InvoiceByExternalID(ctx, account, id)
+	switch {
+	case payment.IsReason(err, payment.ReasonPaymentNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return payment.Errorf(payment.ReasonInvalidInput, "This account has an invoice with the external id %q already. Use another one.", id)
 }
 
 // CreateAddress makes an on-chain address on our node. It belongs to the wallet for ever.
@@ -53,14 +97,14 @@ func (s *Starter) CreateAddress(ctx context.Context, account payment.AccountID, 
 		return "", err
 	}
 	var address string
-	err = s.receive(ctx, "address-", workflows.CreateAddress, step.AddressInput{WalletID: wallet, AccountID: account, Node: node}, &address)
+	err = s.chore(ctx, "address-", workflows.CreateAddress, step.AddressInput{WalletID: wallet, AccountID: account, Node: node}, &address)
 	return address, err
 }
 
 func (s *Starter) ownWallet(ctx context.Context, account payment.AccountID, id payment.WalletID) (node string, err error) {
 	wallet, err := s.ledger.Wallet(ctx, id)
 	if err == nil && wallet.AccountID != account {
-		err = payment.Errorf(payment.ReasonWalletNotFound, "There is no wallet %s in this account.", id)
+		err = noWallet(id)
 	}
 	if err != nil {
 		return "", err
@@ -68,10 +112,22 @@ func (s *Starter) ownWallet(ctx context.Context, account payment.AccountID, id p
 	return s.node()
 }
 
-func (s *Starter) receive(ctx context.Context, prefix string, workflow, in, out any) error {
+func noWallet(id payment.WalletID) *payment.Error {
+	return payment.Errorf(payment.ReasonWalletNotFound, "There is no wallet %s in this account.", id)
+}
+
+// chorePatience is how long a caller waits for a chore. The workflow gives up before that: where no worker serves it, the
+// caller hears that the service is away.
+const chorePatience = 8 * time.Second
+
+// chore runs a short workflow in which no money moves, and waits for its result.
+func (s *Starter) chore(ctx context.Context, prefix string, workflow, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, chorePatience)
+	defer cancel()
 	run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: prefix + payment.NewID().String(), TaskQueue: workflows.PaymentsQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowRunTimeout:    chorePatience, // nobody waits for it any longer
 	}, workflow, in)
 	if err == nil {
 		err = run.Get(ctx, out)

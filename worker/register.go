@@ -18,6 +18,9 @@ func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
 	registerWorkflow(w, "BudgetLock", workflows.BudgetLock)
 	registerWorkflow(w, "CreateInvoice", workflows.CreateInvoice)
 	registerWorkflow(w, "CreateAddress", workflows.CreateAddress)
+	registerWorkflow(w, "CancelInvoice", workflows.CancelInvoice)
+	registerWorkflow(w, "ProbeFee", workflows.ProbeFee)
+	registerWorkflow(w, "EstimateFee", workflows.EstimateFee)
 	registerActivity(w, step.Reserve, l.Reserve)
 	registerActivity(w, step.Transfer, l.Transfer)
 	registerActivity(w, step.Settle, l.Settle)
@@ -50,6 +53,8 @@ func registerNode(w worker.ActivityRegistry, n *activities.NodeSteps, watch *act
 	registerActivity(w, step.ReleaseInputs, n.ReleaseInputs)
 	registerActivity(w, step.AddInvoice, n.AddInvoice)
 	registerActivity(w, step.AddAddress, n.AddAddress)
+	registerActivity(w, step.CancelInvoice, n.CancelInvoice)
+	registerActivity(w, step.ProbeFee, n.ProbeFee)
 	registerActivity(w, step.WatchNode, watch.WatchNode)
 	registerActivity(w, step.CompareNode, n.CompareNode)
 }

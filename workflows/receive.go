@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/payment"
 )
 
 // CreateInvoice asks a node for an invoice and records whose wallet it credits, before anybody can learn of it.
@@ -25,12 +26,36 @@ func CreateAddress(ctx workflow.Context, in step.AddressInput) (string, error) {
 	return address, err
 }
 
-// receiving gives up after a while: somebody waits for the answer, and no money depends on it.
+// CancelInvoice makes an invoice of ours unpayable, in the node and then in the ledger.
+func CancelInvoice(ctx workflow.Context, in step.CancelInput) (step.Closed, error) {
+	var closed step.Closed
+	ctx = receiving(ctx, in.Node, "cancel an invoice")
+	err := workflow.ExecuteActivity(ctx, step.CancelInvoice, in).Get(ctx, &closed)
+	return closed, err
+}
+
+// ProbeFee asks a node what a payment of an invoice would cost now. Nothing is sent.
+func ProbeFee(ctx workflow.Context, in step.ProbeInput) (step.Probe, error) {
+	var probe step.Probe
+	ctx = receiving(ctx, in.Node, "look for a route")
+	err := workflow.ExecuteActivity(ctx, step.ProbeFee, in).Get(ctx, &probe)
+	return probe, err
+}
+
+// EstimateFee asks a node what the miners would take for a payment now. Nothing is signed.
+func EstimateFee(ctx workflow.Context, req payment.Request) (step.Quote, error) {
+	var quote step.Quote
+	ctx = receiving(ctx, req.Node, "estimate the miner fee")
+	err := workflow.ExecuteActivity(ctx, step.EstimateOnchain, req).Get(ctx, &quote)
+	return quote, err
+}
+
+// receiving gives up after some seconds: somebody waits for the answer, and no money depends on it.
 func receiving(ctx workflow.Context, node, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              NodeQueue(node),
-		StartToCloseTimeout:    10 * time.Second,
-		ScheduleToCloseTimeout: 30 * time.Second,
+		StartToCloseTimeout:    4 * time.Second,
+		ScheduleToCloseTimeout: 6 * time.Second,
 		Summary:                summary,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, MaximumInterval: 2 * time.Second},
 	})

@@ -34,6 +34,8 @@ const (
 	ReleaseInputs    = "ReleaseInputs"    // payment.ID -> nothing
 	AddInvoice       = "AddInvoice"       // InvoiceInput -> Invoice
 	AddAddress       = "AddAddress"       // AddressInput -> string
+	CancelInvoice    = "CancelInvoice"    // CancelInput -> Closed
+	ProbeFee         = "ProbeFee"         // ProbeInput -> Probe
 
 	// The watcher of one node, and the upkeep of the whole house.
 
@@ -90,6 +92,7 @@ type Closed struct {
 
 // Quote is the price of an on-chain payment.
 type Quote struct {
+	Fee         payment.Msat     `json:"fee_msat,omitempty"` // as estimated; the reserve is more
 	FeeReserve  payment.Msat     `json:"fee_reserve_msat"`
 	SatPerVByte uint64           `json:"sat_per_vbyte"`
 	Failure     *payment.Failure `json:"failure,omitempty"`
@@ -116,14 +119,37 @@ type InvoiceInput struct {
 	Amount    payment.Msat      `json:"amount_msat"` // 0: any amount
 	Memo      string            `json:"memo,omitempty"`
 	Expiry    time.Duration     `json:"expiry"`
+	// DescriptionHash stands in the invoice instead of the memo, if it is not zero.
+	DescriptionHash payment.Hash `json:"description_hash,omitzero"`
+	ExternalID      string       `json:"external_id,omitempty"` // empty: the hash
 }
 
 // Invoice is a fresh invoice.
 type Invoice struct {
-	Hash      payment.Hash `json:"payment_hash"`
-	Request   string       `json:"payment_request"` // BOLT 11
-	Amount    payment.Msat `json:"amount_msat"`
-	ExpiresAt time.Time    `json:"expires_at"`
+	Hash      payment.Hash     `json:"payment_hash"`
+	Request   string           `json:"payment_request"` // BOLT 11
+	Amount    payment.Msat     `json:"amount_msat"`
+	ExpiresAt time.Time        `json:"expires_at"`
+	Failure   *payment.Failure `json:"failure,omitempty"` // instead: why there is none
+}
+
+// CancelInput names an invoice of ours and the node that made it.
+type CancelInput struct {
+	Hash payment.Hash `json:"payment_hash"`
+	Node string       `json:"node"`
+}
+
+// ProbeInput asks what a payment of an invoice would cost now.
+type ProbeInput struct {
+	Node    string       `json:"node"`
+	Invoice string       `json:"invoice"` // BOLT 11
+	Amount  payment.Msat `json:"amount_msat"`
+}
+
+// Probe is the fee of the best route, or why there is none.
+type Probe struct {
+	Fee     payment.Msat     `json:"fee_msat"`
+	Failure *payment.Failure `json:"failure,omitempty"`
 }
 
 // AddressInput asks for an on-chain address that credits a wallet.

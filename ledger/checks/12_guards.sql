@@ -4,7 +4,8 @@ SELECT 'trigger ' || want.name || ' on ' || want.table_ AS item,
   FROM (VALUES ('transfer_apply', 'transfers'), ('append_only', 'transfers'), ('append_only_all', 'transfers'),
                ('append_only', 'payment_events'), ('append_only_all', 'payment_events'), ('append_only', 'spends'), ('append_only_all', 'spends'),
                ('payment_guard', 'payments'), ('append_only_all', 'payments'), ('budget_open', 'api_keys'),
-               ('receive_guard', 'invoices'), ('receive_guard', 'addresses'), ('receive_guard', 'deposits')) AS want(name, table_)
+               ('receive_guard', 'invoices'), ('receive_guard', 'addresses'), ('receive_guard', 'deposits'),
+               ('append_only', 'transactions'), ('append_only_all', 'transactions')) AS want(name, table_)
 UNION ALL
 SELECT 'index ' || want.name, coalesce((SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(want.name)), false)
   FROM (VALUES ('transfers_resolve_once'), ('transfers_one_per_payment'), ('transfers_credit_once'), ('payments_one_per_hash'), ('payments_idempotency')) AS want(name)

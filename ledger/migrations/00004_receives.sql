@@ -2,24 +2,31 @@
 -- +goose Up
 
 CREATE TABLE invoices (
-    hash         bytea       PRIMARY KEY CHECK (octet_length(hash) = 32),
-    wallet_id    uuid        NOT NULL REFERENCES wallets,
-    account_id   uuid        NOT NULL REFERENCES accounts,
-    node         text        NOT NULL,
-    request      text        NOT NULL,
-    amount       bigint      NOT NULL CHECK (amount >= 0), -- msat; 0: any amount
-    memo         text        NOT NULL,
-    state        text        NOT NULL CHECK (state IN ('open', 'paid', 'canceled')),
-    received     bigint      NOT NULL DEFAULT 0 CHECK (received >= 0),
-    created_at   timestamptz NOT NULL,
-    expires_at   timestamptz NOT NULL,
-    paid_at      timestamptz,
-    settle_index bigint,     -- LND's, when it was paid over lightning
-    payment_id   uuid,       -- of ours, when it was paid inside the ledger
+    hash             bytea       PRIMARY KEY CHECK (octet_length(hash) = 32),
+    wallet_id        uuid        NOT NULL REFERENCES wallets,
+    account_id       uuid        NOT NULL REFERENCES accounts,
+    node             text        NOT NULL,
+    request          text        NOT NULL,
+    amount           bigint      NOT NULL CHECK (amount >= 0), -- msat; 0: any amount
+    memo             text        NOT NULL,
+    description_hash bytea       CHECK (octet_length(description_hash) = 32), -- instead of the memo, in the invoice itself
+    external_id      text        NOT NULL CHECK (external_id ~ '^[A-Za-z0-9_-]{1,100}$'), -- the owner's own name for it
+    payment_secret   bytea       CHECK (octet_length(payment_secret) = 32),
+    preimage         bytea       CHECK (sha256(preimage) = hash), -- once nobody can claim an HTLC with it any more
+    state            text        NOT NULL CHECK (state IN ('open', 'paid', 'canceled')),
+    received         bigint      NOT NULL DEFAULT 0 CHECK (received >= 0),
+    created_at       timestamptz NOT NULL,
+    expires_at       timestamptz NOT NULL,
+    paid_at          timestamptz,
+    settle_index     bigint,     -- LND's, when it was paid over lightning
+    payment_id       uuid,       -- of ours, when it was paid inside the ledger
+    CONSTRAINT invoices_external_id UNIQUE (account_id, external_id),
     CHECK ((state = 'paid') = (paid_at IS NOT NULL)),
     CHECK ((state = 'paid') = (received > 0))
 ) WITH (fillfactor = 80);
-CREATE INDEX invoices_of_wallet ON invoices (wallet_id, created_at DESC);
+CREATE INDEX invoices_of_wallet ON invoices (wallet_id, created_at DESC, hash DESC);
+CREATE INDEX invoices_of_account ON invoices (account_id, created_at DESC, hash DESC);
+CREATE INDEX invoices_of_request ON invoices USING hash (request);
 CREATE INDEX invoices_of_node ON invoices (node, paid_at) WHERE state = 'paid';
 
 CREATE TABLE addresses (
@@ -43,7 +50,7 @@ CREATE TABLE deposits (
     credited_at  timestamptz,
     PRIMARY KEY (txid, vout)
 );
-CREATE INDEX deposits_pending ON deposits (wallet_id) WHERE credited_at IS NULL;
+CREATE INDEX deposits_pending ON deposits (wallet_id, seen_at DESC) WHERE credited_at IS NULL;
 CREATE INDEX deposits_of_node ON deposits (node, credited_at) WHERE credited_at IS NOT NULL;
 
 CREATE TABLE cursors (
@@ -73,13 +80,15 @@ CREATE FUNCTION invoice_credit(of_node text, of_hash bytea, got bigint, index bi
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     inv      invoices;
+    receipt  text := 'invoice:' || encode(of_hash, 'hex');
     credited boolean := false;
     now_     timestamptz := coalesce(given, clock_timestamp());
 BEGIN
     SELECT * INTO inv FROM invoices WHERE hash = of_hash AND node = of_node FOR NO KEY UPDATE;
     IF FOUND AND got > 0 THEN
-        credited := receive_credit(of_node, inv.wallet_id, got, 'invoice:' || encode(of_hash, 'hex'), now_);
+        credited := receive_credit(of_node, inv.wallet_id, got, receipt, now_);
         IF credited THEN
+            PERFORM transaction_of_invoice(inv, got, receipt, given);
             UPDATE invoices SET state = 'paid', received = received + got, paid_at = coalesce(paid_at, now_), settle_index = index
              WHERE hash = of_hash;
         END IF;
@@ -96,8 +105,10 @@ $$;
 CREATE FUNCTION deposit_record(of_node text, of_txid text, of_vout bigint, to_address text, sat bigint, height integer, credit boolean, given timestamptz)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    owner addresses;
-    now_  timestamptz := coalesce(given, clock_timestamp());
+    owner   addresses;
+    deposit deposits;
+    receipt text := format('deposit:%s:%s', of_txid, of_vout);
+    now_    timestamptz := coalesce(given, clock_timestamp());
 BEGIN
     SELECT * INTO owner FROM addresses WHERE address = to_address;
     IF NOT FOUND THEN
@@ -106,10 +117,11 @@ BEGIN
     INSERT INTO deposits AS d (txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at)
     VALUES (of_txid, of_vout, to_address, owner.wallet_id, of_node, sat, height, now_)
     ON CONFLICT (txid, vout) DO UPDATE SET block_height = excluded.block_height WHERE d.credited_at IS NULL;
-    IF NOT credit OR NOT receive_credit(of_node, owner.wallet_id, sat * 1000, format('deposit:%s:%s', of_txid, of_vout), now_) THEN
+    IF NOT credit OR NOT receive_credit(of_node, owner.wallet_id, sat * 1000, receipt, now_) THEN
         RETURN false;
     END IF;
-    UPDATE deposits SET credited_at = now_, block_height = height WHERE txid = of_txid AND vout = of_vout;
+    UPDATE deposits SET credited_at = now_, block_height = height WHERE txid = of_txid AND vout = of_vout RETURNING * INTO deposit;
+    PERFORM transaction_of_deposit(deposit, receipt, given);
     RETURN true;
 END
 $$;
@@ -139,7 +151,7 @@ CREATE TRIGGER receive_guard BEFORE UPDATE OR DELETE ON deposits FOR EACH ROW EX
 
 GRANT SELECT ON invoices, addresses, deposits, cursors TO holdfast_app;
 GRANT INSERT ON invoices, addresses TO holdfast_app;
-GRANT UPDATE (state) ON invoices TO holdfast_app; -- to cancel; paid needs paid_at as well, which only the functions write
+GRANT UPDATE (state, preimage) ON invoices TO holdfast_app; -- to cancel; paid needs paid_at as well, which only the functions write
 GRANT INSERT, UPDATE ON cursors TO holdfast_app;
 REVOKE EXECUTE ON FUNCTION invoice_credit(text, bytea, bigint, bigint, timestamptz),
     deposit_record(text, text, bigint, text, bigint, integer, boolean, timestamptz) FROM PUBLIC;

@@ -185,6 +185,9 @@ BEGIN
         b.head := now_;
         PERFORM budget_store(b, CASE WHEN fresh AND p.state = 'reserved' THEN need ELSE 0 END, p.id);
     END IF;
+    IF fresh AND p.state = 'reserved' THEN
+        PERFORM transaction_sent(p);
+    END IF;
     IF fresh THEN
         PERFORM payment_event(p, p.state, now_, CASE WHEN p.state = 'refused'
             THEN jsonb_build_object('reason', p.failure->>'reason')

@@ -136,6 +136,9 @@ BEGIN
     END IF;
     UPDATE payments SET state = 'settled', fee = actual_fee, fee_overage = p.amount + actual_fee - charged, updated_at = now_, resolved_at = now_
      WHERE id = p.id RETURNING * INTO p;
+    IF p.recipient_id IS NOT NULL THEN
+        PERFORM transaction_received(p);
+    END IF;
     PERFORM payment_event(p, 'settled', now_, detail);
     RETURN p;
 END

@@ -1,17 +1,27 @@
 -- name: AddInvoice :exec
-INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, state, created_at, expires_at)
-VALUES (sqlc.arg(hash), sqlc.arg(wallet_id), sqlc.arg(account_id), sqlc.arg(node), sqlc.arg(request), sqlc.arg(amount), sqlc.arg(memo), 'open',
+INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, created_at, expires_at)
+VALUES (sqlc.arg(hash), sqlc.arg(wallet_id), sqlc.arg(account_id), sqlc.arg(node), sqlc.arg(request), sqlc.arg(amount), sqlc.arg(memo),
+        sqlc.narg(description_hash), sqlc.arg(external_id), sqlc.narg(payment_secret), 'open',
         coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()), sqlc.arg(expires_at))
-ON CONFLICT DO NOTHING;
+ON CONFLICT (hash) DO NOTHING;
 
 -- name: Invoice :one
 SELECT * FROM invoices WHERE hash = $1;
 
+-- name: InvoiceByRequest :one
+SELECT * FROM invoices WHERE request = lower(sqlc.arg(request)::text);
+
+-- name: InvoiceByExternalID :one
+SELECT * FROM invoices WHERE account_id = $1 AND external_id = $2;
+
 -- name: Invoices :many
-SELECT * FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash LIMIT $2;
+SELECT * FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2;
 
 -- name: CancelInvoice :execrows
 UPDATE invoices SET state = 'canceled' WHERE hash = $1 AND state = 'open';
+
+-- name: RecordInvoicePreimage :exec
+UPDATE invoices SET preimage = sqlc.arg(preimage)::bytea WHERE hash = sqlc.arg(hash) AND preimage IS NULL;
 
 -- name: CreditInvoice :one
 SELECT invoice_credit(sqlc.arg(node), sqlc.arg(hash), sqlc.arg(received), sqlc.arg(settle_index), sqlc.narg(given));
@@ -26,6 +36,12 @@ SELECT * FROM addresses WHERE address = $1;
 
 -- name: Addresses :many
 SELECT * FROM addresses WHERE wallet_id = $1 ORDER BY created_at DESC, address;
+
+-- name: UnusedAddress :one
+-- The wallet's newest address, unless something has come to it, from the chain or from inside the ledger.
+SELECT a.* FROM (SELECT * FROM addresses new WHERE new.wallet_id = sqlc.arg(wallet_id) ORDER BY new.created_at DESC LIMIT 1) a
+ WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.wallet_id = a.wallet_id AND t.address = a.address)
+   AND NOT EXISTS (SELECT FROM deposits d WHERE d.wallet_id = a.wallet_id AND d.credited_at IS NULL AND d.address = a.address);
 
 -- name: RecordDeposit :one
 SELECT deposit_record(sqlc.arg(node), sqlc.arg(txid), sqlc.arg(vout), sqlc.arg(address), sqlc.arg(sat), sqlc.arg(height), sqlc.arg(credit), sqlc.narg(given));

@@ -100,7 +100,7 @@ func (n *Node) addInvoice(add lndclient.AddInvoice, preimage [32]byte) (*incomin
 		AddIndex: n.addIndex, CreatedAt: created, ExpiresAt: created.Add(expiry),
 	}}
 	if !hold {
-		invoice.preimage = preimage
+		invoice.preimage, invoice.record.Preimage = preimage, preimage
 	}
 	n.invoices[hash] = invoice
 	return invoice, nil
@@ -111,8 +111,13 @@ func (n *Node) encode(hash payment.Hash, add lndclient.AddInvoice, created time.
 	features := lnwire.NewFeatureVector(lnwire.NewRawFeatureVector(
 		lnwire.TLVOnionPayloadRequired, lnwire.PaymentAddrRequired, lnwire.MPPOptional), lnwire.Features)
 	options := []func(*zpay32.Invoice){
-		zpay32.Description(add.Memo), zpay32.Expiry(expiry), zpay32.CLTVExpiry(80),
+		zpay32.Expiry(expiry), zpay32.CLTVExpiry(80),
 		zpay32.PaymentAddr(random32()), zpay32.Features(features),
+	}
+	if add.DescriptionHash == ([32]byte{}) {
+		options = append(options, zpay32.Description(add.Memo))
+	} else {
+		options = append(options, zpay32.DescriptionHash(add.DescriptionHash))
 	}
 	if add.Amount > 0 {
 		options = append(options, zpay32.Amount(lnwire.MilliSatoshi(add.Amount)))
@@ -234,7 +239,7 @@ func (n *Node) SettleInvoice(ctx context.Context, preimage [32]byte) error {
 		case lndclient.InvoiceOpen:
 			return refused(SettleInvoice, "", "invoice still open")
 		}
-		invoice.preimage = preimage
+		invoice.preimage, invoice.record.Preimage = preimage, preimage
 		invoice.settle(n.network)
 		if node, p := n.network.payer(hash); p != nil {
 			node.succeed(p, preimage)

@@ -41,13 +41,6 @@ type ApiKey struct {
 	LastUsedAt *time.Time
 }
 
-type CallbackEndpoint struct {
-	ID        uuid.UUID
-	AccountID uuid.UUID
-	Url       string
-	CreatedAt time.Time
-}
-
 type BudgetLock struct {
 	EphemeralID   uuid.UUID
 	KeyID         uuid.UUID
@@ -58,6 +51,13 @@ type BudgetLock struct {
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	ResolvedAt    *time.Time
+}
+
+type CallbackEndpoint struct {
+	ID        uuid.UUID
+	AccountID uuid.UUID
+	Url       string
+	CreatedAt time.Time
 }
 
 type Cursor struct {
@@ -79,20 +79,24 @@ type Deposit struct {
 }
 
 type Invoice struct {
-	Hash        []byte
-	WalletID    uuid.UUID
-	AccountID   uuid.UUID
-	Node        string
-	Request     string
-	Amount      int64
-	Memo        string
-	State       string
-	Received    int64
-	CreatedAt   time.Time
-	ExpiresAt   time.Time
-	PaidAt      *time.Time
-	SettleIndex *int64
-	PaymentID   uuid.NullUUID
+	Hash            []byte
+	WalletID        uuid.UUID
+	AccountID       uuid.UUID
+	Node            string
+	Request         string
+	Amount          int64
+	Memo            string
+	DescriptionHash []byte
+	ExternalID      string
+	PaymentSecret   []byte
+	Preimage        []byte
+	State           string
+	Received        int64
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+	PaidAt          *time.Time
+	SettleIndex     *int64
+	PaymentID       uuid.NullUUID
 }
 
 type Payment struct {
@@ -133,6 +137,31 @@ type Payment struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	ResolvedAt     *time.Time
+}
+
+type TransactionDetail struct {
+	ID                   uuid.UUID
+	AccountID            uuid.UUID
+	WalletID             uuid.UUID
+	CreatedAt            time.Time
+	Currency             string
+	Direction            string
+	PaymentID            uuid.NullUUID
+	State                string
+	SettledBy            string
+	Amount               int64
+	Fee                  int64
+	Memo                 string
+	ExternalID           string
+	PaymentHash          []byte
+	Invoice              string
+	Address              *string
+	CounterpartyWalletID uuid.NullUUID
+	CounterpartyUsername string
+	Preimage             []byte
+	PaymentSecret        []byte
+	Txid                 *string
+	Vout                 *int64
 }
 
 type Wallet struct {

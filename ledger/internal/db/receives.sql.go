@@ -38,22 +38,26 @@ func (q *Queries) AddAddress(ctx context.Context, arg AddAddressParams) error {
 }
 
 const addInvoice = `-- name: AddInvoice :exec
-INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, state, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'open',
-        coalesce($8::timestamptz, clock_timestamp()), $9)
-ON CONFLICT DO NOTHING
+INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7,
+        $8, $9, $10, 'open',
+        coalesce($11::timestamptz, clock_timestamp()), $12)
+ON CONFLICT (hash) DO NOTHING
 `
 
 type AddInvoiceParams struct {
-	Hash      []byte
-	WalletID  uuid.UUID
-	AccountID uuid.UUID
-	Node      string
-	Request   string
-	Amount    int64
-	Memo      string
-	Given     *time.Time
-	ExpiresAt time.Time
+	Hash            []byte
+	WalletID        uuid.UUID
+	AccountID       uuid.UUID
+	Node            string
+	Request         string
+	Amount          int64
+	Memo            string
+	DescriptionHash []byte
+	ExternalID      string
+	PaymentSecret   []byte
+	Given           *time.Time
+	ExpiresAt       time.Time
 }
 
 func (q *Queries) AddInvoice(ctx context.Context, arg AddInvoiceParams) error {
@@ -65,6 +69,9 @@ func (q *Queries) AddInvoice(ctx context.Context, arg AddInvoiceParams) error {
 		arg.Request,
 		arg.Amount,
 		arg.Memo,
+		arg.DescriptionHash,
+		arg.ExternalID,
+		arg.PaymentSecret,
 		arg.Given,
 		arg.ExpiresAt,
 	)
@@ -210,7 +217,7 @@ func (q *Queries) CreditedDepositsSince(ctx context.Context, arg CreditedDeposit
 }
 
 const creditedInvoicesSince = `-- name: CreditedInvoicesSince :many
-SELECT hash, wallet_id, account_id, node, request, amount, memo, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= $2::timestamptz ORDER BY paid_at, hash
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= $2::timestamptz ORDER BY paid_at, hash
 `
 
 type CreditedInvoicesSinceParams struct {
@@ -235,6 +242,10 @@ func (q *Queries) CreditedInvoicesSince(ctx context.Context, arg CreditedInvoice
 			&i.Request,
 			&i.Amount,
 			&i.Memo,
+			&i.DescriptionHash,
+			&i.ExternalID,
+			&i.PaymentSecret,
+			&i.Preimage,
 			&i.State,
 			&i.Received,
 			&i.CreatedAt,
@@ -265,7 +276,7 @@ func (q *Queries) Cursors(ctx context.Context, node string) (Cursor, error) {
 }
 
 const invoice = `-- name: Invoice :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE hash = $1
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE hash = $1
 `
 
 func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
@@ -279,6 +290,75 @@ func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
 		&i.Request,
 		&i.Amount,
 		&i.Memo,
+		&i.DescriptionHash,
+		&i.ExternalID,
+		&i.PaymentSecret,
+		&i.Preimage,
+		&i.State,
+		&i.Received,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.PaidAt,
+		&i.SettleIndex,
+		&i.PaymentID,
+	)
+	return i, err
+}
+
+const invoiceByExternalID = `-- name: InvoiceByExternalID :one
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE account_id = $1 AND external_id = $2
+`
+
+type InvoiceByExternalIDParams struct {
+	AccountID  uuid.UUID
+	ExternalID string
+}
+
+func (q *Queries) InvoiceByExternalID(ctx context.Context, arg InvoiceByExternalIDParams) (Invoice, error) {
+	row := q.db.QueryRow(ctx, invoiceByExternalID, arg.AccountID, arg.ExternalID)
+	var i Invoice
+	err := row.Scan(
+		&i.Hash,
+		&i.WalletID,
+		&i.AccountID,
+		&i.Node,
+		&i.Request,
+		&i.Amount,
+		&i.Memo,
+		&i.DescriptionHash,
+		&i.ExternalID,
+		&i.PaymentSecret,
+		&i.Preimage,
+		&i.State,
+		&i.Received,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.PaidAt,
+		&i.SettleIndex,
+		&i.PaymentID,
+	)
+	return i, err
+}
+
+const invoiceByRequest = `-- name: InvoiceByRequest :one
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE request = lower($1::text)
+`
+
+func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice, error) {
+	row := q.db.QueryRow(ctx, invoiceByRequest, request)
+	var i Invoice
+	err := row.Scan(
+		&i.Hash,
+		&i.WalletID,
+		&i.AccountID,
+		&i.Node,
+		&i.Request,
+		&i.Amount,
+		&i.Memo,
+		&i.DescriptionHash,
+		&i.ExternalID,
+		&i.PaymentSecret,
+		&i.Preimage,
 		&i.State,
 		&i.Received,
 		&i.CreatedAt,
@@ -291,7 +371,7 @@ func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
 }
 
 const invoices = `-- name: Invoices :many
-SELECT hash, wallet_id, account_id, node, request, amount, memo, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash LIMIT $2
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2
 `
 
 type InvoicesParams struct {
@@ -316,6 +396,10 @@ func (q *Queries) Invoices(ctx context.Context, arg InvoicesParams) ([]Invoice, 
 			&i.Request,
 			&i.Amount,
 			&i.Memo,
+			&i.DescriptionHash,
+			&i.ExternalID,
+			&i.PaymentSecret,
+			&i.Preimage,
 			&i.State,
 			&i.Received,
 			&i.CreatedAt,
@@ -397,4 +481,38 @@ func (q *Queries) RecordDeposit(ctx context.Context, arg RecordDepositParams) (b
 	var deposit_record bool
 	err := row.Scan(&deposit_record)
 	return deposit_record, err
+}
+
+const recordInvoicePreimage = `-- name: RecordInvoicePreimage :exec
+UPDATE invoices SET preimage = $1::bytea WHERE hash = $2 AND preimage IS NULL
+`
+
+type RecordInvoicePreimageParams struct {
+	Preimage []byte
+	Hash     []byte
+}
+
+func (q *Queries) RecordInvoicePreimage(ctx context.Context, arg RecordInvoicePreimageParams) error {
+	_, err := q.db.Exec(ctx, recordInvoicePreimage, arg.Preimage, arg.Hash)
+	return err
+}
+
+const unusedAddress = `-- name: UnusedAddress :one
+SELECT a.address, a.wallet_id, a.account_id, a.node, a.created_at FROM (SELECT address, wallet_id, account_id, node, created_at FROM addresses new WHERE new.wallet_id = $1 ORDER BY new.created_at DESC LIMIT 1) a
+ WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.wallet_id = a.wallet_id AND t.address = a.address)
+   AND NOT EXISTS (SELECT FROM deposits d WHERE d.wallet_id = a.wallet_id AND d.credited_at IS NULL AND d.address = a.address)
+`
+
+// The wallet's newest address, unless something has come to it, from the chain or from inside the ledger.
+func (q *Queries) UnusedAddress(ctx context.Context, walletID uuid.UUID) (Address, error) {
+	row := q.db.QueryRow(ctx, unusedAddress, walletID)
+	var i Address
+	err := row.Scan(
+		&i.Address,
+		&i.WalletID,
+		&i.AccountID,
+		&i.Node,
+		&i.CreatedAt,
+	)
+	return i, err
 }

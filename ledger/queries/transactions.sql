@@ -1,0 +1,26 @@
+-- name: Transactions :many
+SELECT t.* FROM transactions_page(sqlc.arg(account_id), sqlc.arg(wallet_ids)::uuid[], sqlc.narg(hash), sqlc.narg(invoice), sqlc.narg(address),
+    sqlc.narg(after_at)::timestamptz, sqlc.narg(after_id)::uuid, sqlc.narg(before_at)::timestamptz, sqlc.narg(before_id)::uuid,
+    sqlc.arg(oldest), sqlc.arg(max_rows)) AS t;
+
+-- name: Transaction :one
+SELECT * FROM transaction_details WHERE id = $1 AND account_id = $2;
+
+-- name: TransactionOfPayment :one
+-- Its two rows are in two wallets.
+SELECT * FROM transaction_details
+ WHERE id IN (sqlc.arg(payment_id)::uuid, receipt_id('payment:' || sqlc.arg(payment_id)::uuid)) AND account_id = sqlc.arg(account_id) AND wallet_id = sqlc.arg(wallet_id);
+
+-- name: PendingReceives :many
+SELECT receipt_id(format('deposit:%s:%s', d.txid, d.vout))::uuid AS id, w.account_id, w.currency, d.* FROM wallets w
+ CROSS JOIN LATERAL (
+    SELECT * FROM deposits d
+     WHERE d.wallet_id = w.id AND d.credited_at IS NULL AND (sqlc.narg(address)::text IS NULL OR d.address = sqlc.narg(address))
+     ORDER BY d.seen_at DESC LIMIT sqlc.arg(max_rows)
+ ) d
+ WHERE w.account_id = sqlc.arg(account_id) AND (sqlc.arg(wallet_ids)::uuid[] = '{}' OR w.id = ANY (sqlc.arg(wallet_ids)::uuid[]))
+ ORDER BY d.seen_at DESC, d.txid DESC, d.vout DESC LIMIT sqlc.arg(max_rows);
+
+-- name: InvoicesPage :many
+SELECT i.* FROM invoices_page(sqlc.arg(account_id), sqlc.narg(wallet_id), sqlc.narg(after_at)::timestamptz, sqlc.narg(after_hash),
+    sqlc.narg(before_at)::timestamptz, sqlc.narg(before_hash), sqlc.arg(oldest), sqlc.arg(max_rows)) AS i;
