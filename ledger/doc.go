@@ -24,7 +24,8 @@
 //     window w while now < t + w, with times that strictly increase per key and are taken after the lock.
 //  5. Rule 7: at most one payment per payment hash is neither refused nor failed (index payments_one_per_hash).
 //  6. Rule 8: one payment per account and idempotency key; another fingerprint is an error.
-//  7. Rule 9: an on-chain payment is not dispatched before its signed transaction is stored, which then never changes.
+//  7. Rule 9: an on-chain payment is not dispatched before its signed transaction is stored. Every transaction of it is kept
+//     (payment_transactions); a replacement is stored under a new fence, is dearer, and none follows a rescue.
 //  8. Rule 10: a receive is credited once (index transfers_credit_once), with its cursor.
 //  9. Rule 12: transfers, events, spends and payments cannot be rewritten or deleted, by nobody.
 //  10. A payment moves only as payment.Moves allows (table payment_moves); what is final never changes.

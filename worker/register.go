@@ -50,6 +50,7 @@ func registerNode(w worker.ActivityRegistry, n *activities.NodeSteps, watch *act
 	registerActivity(w, step.AskOnchain, n.AskOnchain)
 	registerActivity(w, step.FollowOnchain, n.FollowOnchain)
 	registerActivity(w, step.AbandonOnchain, n.AbandonOnchain)
+	registerActivity(w, step.BumpOnchain, n.BumpOnchain)
 	registerActivity(w, step.ReleaseInputs, n.ReleaseInputs)
 	registerActivity(w, step.AddInvoice, n.AddInvoice)
 	registerActivity(w, step.AddAddress, n.AddAddress)

@@ -192,6 +192,33 @@ func otherPlays() []play {
 				return c.no(payment.ReasonPublishRejected)(ctx)
 			})
 		}},
+		{file: "onchain-bumped", workflow: "Onchain", req: onchainRequest(), steps: func(c *cast) {
+			c.onchainSteps()
+			c.says(step.PublishOnchain, c.flying)
+			c.says(step.AskOnchain, c.paid)
+			c.says(step.FollowOnchain, waits)
+			c.on(step.BumpOnchain, func(_ context.Context, in step.BumpInput) (step.Bumped, error) {
+				c.books.fence()
+				c.books.sign(bumpedTxID)
+				return step.Bumped{Word: step.Word{Status: step.InFlight, TxID: bumpedTxID}, SatPerVByte: in.SatPerVByte}, nil
+			})
+		}, drive: func(ctx context.Context, c *cast) error {
+			bump := func(ctx context.Context) error { return c.update(ctx, workflows.UpdateBump, workflows.Bump{SatPerVByte: 20}) }
+			return inTurn(ctx, c.inFlight, bump, bump, c.hint, c.end)
+		}},
+		{file: "onchain-taken-back", workflow: "Onchain", req: onchainRequest(), steps: func(c *cast) {
+			c.onchainSteps()
+			c.says(step.PublishOnchain, c.flying)
+			c.says(step.AbandonOnchain, func(context.Context) (step.Word, error) {
+				c.books.fence()
+				return step.Word{Status: step.InFlight, TxID: testTxID, Rescue: rescueTxID}, nil
+			})
+			c.says(step.AskOnchain, c.no(payment.ReasonAbandoned))
+			c.says(step.FollowOnchain, waits)
+		}, drive: func(ctx context.Context, c *cast) error {
+			abandon := func(ctx context.Context) error { return c.update(ctx, workflows.UpdateAbandon) }
+			return inTurn(ctx, c.inFlight, abandon, c.hint, c.end)
+		}},
 		{file: "intraledger-transfer", workflow: "Intraledger", req: walletRequest(), steps: func(*cast) {}},
 		{file: "intraledger-own-invoice", workflow: "Intraledger", req: ownInvoiceRequest(), steps: func(c *cast) {
 			c.on(step.CloseInvoice, func(context.Context, payment.Request) (step.Closed, error) { return step.Closed{}, nil })

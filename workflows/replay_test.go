@@ -18,7 +18,7 @@ const histories = "testdata/histories"
 
 // Every kind has a recorded history: the file is named after it, with a suffix where there are more.
 var recordedKinds = []string{
-	"lightning-settled", "lightning-hold-canceled", "lightning-refused", "onchain-settled", "onchain-rejected",
+	"lightning-settled", "lightning-hold-canceled", "lightning-refused", "onchain-settled", "onchain-rejected", "onchain-bumped", "onchain-taken-back",
 	"intraledger-transfer", "intraledger-own-invoice", "watchnode", "reconcile",
 	"lock-recorded", "lock-released", "lock-refused", "lock-canceled",
 }

@@ -96,7 +96,7 @@ func starterConfig(network string, nodes []string, shared settings.Shared) start
 	return starter.Config{
 		Network: network, Nodes: nodes, Wait: shared.PaymentWait,
 		Fees: starter.FeePolicy{PartsPerMillion: shared.FeePPM, Floor: shared.FeeFloorSat.MustMsat()},
-		Dust: shared.DustSat,
+		Dust: shared.DustSat, HoldLocks: shared.LockTime,
 	}
 }
 

@@ -25,6 +25,7 @@ type keyCommands struct {
 type keyCreate struct {
 	Account       payment.AccountID `required:"" placeholder:"ID" help:"The account that owns it."`
 	Name          string            `required:"" help:"A name, for people."`
+	Scope         []payment.Scope   `enum:"READ,RECEIVE,WRITE" default:"READ,WRITE" placeholder:"SCOPE" help:"READ, RECEIVE (invoices and addresses) or WRITE (payments too); may be repeated. Default: READ and WRITE."`
 	ExpiresInDays int               `placeholder:"N" help:"When it ends by itself. Default: never."`
 	SecretPrefix  string            `aliases:"prefix" type:"setting" setting:"HOLDFAST_SECRET_PREFIX" placeholder:"TEXT" help:"What its secret begins with: the API takes only keys with the prefix that it is told."`
 }
@@ -52,7 +53,7 @@ func (c *keyCreate) Run(ctx context.Context, d *deps) error {
 	if err := d.accountExists(ctx, c.Account); err != nil {
 		return err
 	}
-	ask := ledger.Key{ID: payment.NewID(), AccountID: c.Account, Name: c.Name}
+	ask := ledger.Key{ID: payment.NewID(), AccountID: c.Account, Name: c.Name, Scopes: c.Scope}
 	if c.ExpiresInDays > 0 {
 		ask.ExpiresAt = time.Now().Add(time.Duration(c.ExpiresInDays) * 24 * time.Hour)
 	}
@@ -66,6 +67,7 @@ func (c *keyCreate) Run(ctx context.Context, d *deps) error {
 		[2]string{"key", key.ID.String()},
 		[2]string{"account", key.AccountID.String()},
 		[2]string{"name", key.Name},
+		[2]string{"scopes", show.Scopes(key.Scopes)},
 		[2]string{"expires", show.Time(key.ExpiresAt)},
 		[2]string{"secret", secret + "   (shown only now)"},
 	)

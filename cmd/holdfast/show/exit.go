@@ -56,6 +56,7 @@ func CodeOfReason(reason payment.Reason) Code {
 		return Refused
 	case payment.ReasonSelfPayment, payment.ReasonInvalidInput, payment.ReasonInvalidAmount, payment.ReasonInvalidAddress,
 		payment.ReasonDust, payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound,
+		payment.ReasonUnauthenticated, payment.ReasonAccountNotFound,
 		payment.ReasonNodeNotFound, payment.ReasonInvoiceInvalid, payment.ReasonInvoiceExpired, payment.ReasonInvoiceCanceled,
 		payment.ReasonIdempotencyConflict, payment.ReasonLockNotFound, payment.ReasonLockConflict:
 		return Usage

@@ -31,6 +31,8 @@ var codes = map[payment.Reason]show.Code{
 	payment.ReasonWalletNotFound:      show.Usage,
 	payment.ReasonKeyNotFound:         show.Usage,
 	payment.ReasonPaymentNotFound:     show.Usage,
+	payment.ReasonUnauthenticated:     show.Usage,
+	payment.ReasonAccountNotFound:     show.Usage,
 	payment.ReasonNodeNotFound:        show.Usage,
 	payment.ReasonInvoiceInvalid:      show.Usage,
 	payment.ReasonInvoiceExpired:      show.Usage,

@@ -139,6 +139,17 @@ type Payment struct {
 	ResolvedAt     *time.Time
 }
 
+type PaymentTransaction struct {
+	ID          int64
+	PaymentID   uuid.UUID
+	Txid        string
+	Raw         []byte
+	Fee         int64
+	SatPerVbyte int64
+	Kind        string
+	CreatedAt   time.Time
+}
+
 type TransactionDetail struct {
 	ID                   uuid.UUID
 	AccountID            uuid.UUID
