@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"github.com/holdfast-pay/holdfast/api"
 	"github.com/holdfast-pay/holdfast/api/limit"
@@ -53,12 +54,24 @@ func (d *deps) serveAPI(ctx context.Context) error {
 		return err
 	}
 	defer func() { d.logEnd("when keys were last used was not stored", who.close(ctx)) }()
+	limiter := limit.New(told.API.Rates.Limiter(), limit.OnRefusal(watched.counts.RateLimited))
 	cfg := frame(told, watched, d.books, door)
-	cfg.Authenticate, cfg.Log = api.AuthenticateBy(who.Authenticator), d.log
-	if who.issuer != nil {
-		cfg.JWKS = who.issuer
+	cfg.Limiter, cfg.Log = limiter, d.log
+	changes := ledger.NewChanges(d.books, lookEvery, d.log)
+	cfg, err = doors{told: told, watched: watched, books: d.books, door: door, who: who, changes: changes, limiter: limiter}.open(ctx, cfg)
+	if err != nil {
+		return err
 	}
+	defer listening(ctx, changes)()
 	return api.Run(ctx, cfg)
+}
+
+// listening hears of changes in the database until it is stopped, which is after the last request.
+func listening(ctx context.Context, changes *ledger.Changes) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { _ = changes.Run(ctx) }) // it logs what goes wrong, and goes on
+	return func() { cancel(); running.Wait() }
 }
 
 // logEnd reports what went wrong at the end of a process, where there is nothing else to do about it.
@@ -73,7 +86,6 @@ func frame(told settings.Server, watched observed, books *ledger.Ledger, door *s
 	limits := told.API.Limits
 	return api.Config{
 		HTTP: told.API.HTTP, Metrics: told.API.Metrics, MetricsHandler: telemetry.Handler(watched.registry),
-		Limiter: limit.New(told.API.Rates.Limiter(), limit.OnRefusal(watched.counts.RateLimited)),
 		Ready: []api.Dependency{
 			{Name: "postgres", Check: books.Ping},
 			{Name: "temporal", Check: door.Reachable},

@@ -40,6 +40,10 @@ func (d *deps) authenticator(told settings.Server) (authenticator, error) {
 	var err error
 	a.Authenticator, err = identity.NewAuthenticator(identity.Config{
 		Keys: api.Keys(d.books), SecretPrefix: told.Shared.SecretPrefix, Issuer: issuer, Used: a.used, Log: d.log,
+		Ensure: func(ctx context.Context, account payment.AccountID) error {
+			_, err := d.books.EnsureAccount(ctx, account)
+			return err
+		},
 	})
 	if err != nil {
 		_ = a.used.Close(context.Background()) // nothing was used
