@@ -24,8 +24,8 @@ func TestMetrics(t *testing.T) {
 	m.RateLimited("payments", "key")
 	m.HTTP("/graphql", "POST", 200, 30*time.Millisecond)
 	m.HTTP("/graphqlws", "GET", 101, time.Hour)
-	m.GraphQL("lnInvoicePaymentSend", "")
-	m.GraphQL("lnInvoicePaymentSend", "TRANSACTION_RESTRICTED")
+	m.GraphQL("lnInvoicePaymentSend")
+	m.GraphQLError("lnInvoicePaymentSend", "TRANSACTION_RESTRICTED")
 	m.Compared("bank", "payments", false, 5_000, time.Unix(1_700_000_000, 0))
 	m.Compared("bank", "funds", true, 0, time.Unix(1_700_000_000, 0))
 	scraped := scrape(t, registry)
@@ -37,8 +37,8 @@ func TestMetrics(t *testing.T) {
 		`holdfast_rate_limited_total{class="payments",subject="key"} 1`,
 		`holdfast_http_requests_total{method="POST",route="/graphql",status="200"} 1`,
 		`holdfast_http_request_seconds_bucket{route="/graphql",le="0.05"} 1`,
-		`holdfast_graphql_fields_total{code="OK",field="lnInvoicePaymentSend"} 1`,
-		`holdfast_graphql_fields_total{code="TRANSACTION_RESTRICTED",field="lnInvoicePaymentSend"} 1`,
+		`holdfast_graphql_fields_total{field="lnInvoicePaymentSend"} 1`,
+		`holdfast_graphql_errors_total{code="TRANSACTION_RESTRICTED",field="lnInvoicePaymentSend"} 1`,
 		`holdfast_books_differ{check="payments",node="bank"} 1`,
 		`holdfast_books_difference_msat{check="payments",node="bank"} 5000`,
 		`holdfast_books_differ{check="funds",node="bank"} 0`,
@@ -65,7 +65,8 @@ func TestNoMetrics(t *testing.T) {
 	m.Ended(payment.Lightning, payment.Outcome{Failure: &payment.Failure{Budget: &payment.BudgetShortfall{}}})
 	m.RateLimited("a", "b")
 	m.HTTP("a", "b", 1, 1)
-	m.GraphQL("a", "b")
+	m.GraphQL("a")
+	m.GraphQLError("a", "b")
 	m.Compared("a", "b", true, 0, time.Now())
 	var traces *telemetry.Traces
 	if got, err := traces.Temporal(); got != nil || err != nil || traces.Shutdown(t.Context()) != nil {

@@ -2,11 +2,13 @@ package graphqlapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"mime"
 	"net/http"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
@@ -73,8 +75,17 @@ func (r *resolver) server() *handler.Server {
 		s.Use(extension.Introspection{})
 	}
 	s.AroundOperations(r.guard)
+	s.AroundRootFields(r.countField)
 	s.AroundFields(r.refuseMalformed)
 	return s
+}
+
+// countField counts what is asked for. Names are the schema's.
+func (r *resolver) countField(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	if field := graphql.GetRootFieldContext(ctx); field != nil && field.Field.Field != nil {
+		r.Counts.GraphQL(field.Field.Name)
+	}
+	return next(ctx)
 }
 
 // onlyJSON refuses what gqlgen would answer in other words, or by repeating the body: other methods and types of content,

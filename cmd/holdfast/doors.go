@@ -59,7 +59,7 @@ func (o doors) graphql(cfg api.Config) graphqlapi.Config {
 	graph := graphqlapi.Config{
 		Starter: o.door, Ledger: o.books, Changes: o.changes, Authenticate: cfg.Authenticate, Limiter: o.limiter,
 		Development: o.told.API.Development, Network: o.told.House.Network, LightningDomain: o.told.API.LightningDomain,
-		NodeIDs: o.told.API.NodeIDs, SecretPrefix: o.told.Shared.SecretPrefix, Log: cfg.Log,
+		NodeIDs: o.told.API.NodeIDs, SecretPrefix: o.told.Shared.SecretPrefix, Counts: o.watched.counts, Log: cfg.Log,
 	}
 	if o.who.issuer != nil {
 		graph.Issuer = o.who.issuer
