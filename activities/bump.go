@@ -62,7 +62,7 @@ func (n *NodeSteps) bump(ctx context.Context, row ledger.Payment, word step.Word
 	}
 	tx, err := build(ctx, row, txs, rate)
 	if err != nil {
-		return n.unbuilt(row, word, err)
+		return n.unbuilt(ctx, row, word, err)
 	}
 	row, refused, err := n.storeAndBroadcast(ctx, row, tx)
 	switch {
@@ -91,8 +91,8 @@ func notBumped(word step.Word, why *payment.Error) (step.Bumped, error) {
 }
 
 // unbuilt is a transaction that could not be built or signed. Nothing was stored, so nothing can have left.
-func (n *NodeSteps) unbuilt(row ledger.Payment, word step.Word, err error) (step.Bumped, error) {
-	n.Log.Warn("no dearer transaction", "payment_id", row.ID.String(), "node", n.Name, "error", err)
+func (n *NodeSteps) unbuilt(ctx context.Context, row ledger.Payment, word step.Word, err error) (step.Bumped, error) {
+	n.Log.WarnContext(ctx, "no dearer transaction", "payment_id", row.ID.String(), "node", n.Name, "error", err)
 	if coded, ok := errors.AsType[*payment.Error](err); ok {
 		return notBumped(word, coded)
 	}
@@ -128,7 +128,7 @@ func (n *NodeSteps) AbandonOnchain(ctx context.Context, req payment.Request) (st
 	}
 	tx, err := n.rescue(ctx, row, txs, n.rateNow(ctx, row, txs))
 	if err != nil {
-		bumped, err := n.unbuilt(row, word, err)
+		bumped, err := n.unbuilt(ctx, row, word, err)
 		if bumped.Refusal != nil {
 			word.Note = bumped.Refusal.Message
 		}
@@ -200,7 +200,7 @@ func (n *NodeSteps) storeAndBroadcast(ctx context.Context, row ledger.Payment, t
 		return row, false, err
 	}
 	err = n.Node.Publish(callCtx, tx.Raw, row.ID.String())
-	n.Log.Info("dearer transaction broadcast", "payment_id", row.ID.String(), "node", n.Name, "kind", tx.Kind, "txid", tx.TxID,
+	n.Log.InfoContext(ctx, "dearer transaction broadcast", "payment_id", row.ID.String(), "node", n.Name, "kind", tx.Kind, "txid", tx.TxID,
 		"sat_per_vbyte", tx.SatPerVByte, "error", err)
 	return row, errors.Is(err, lndclient.ErrRefused), nil
 }

@@ -87,10 +87,10 @@ func (n *NodeSteps) decided(ctx context.Context, row ledger.Payment, txs []ledge
 		return step.Word{}, err
 	}
 	if !excluded {
-		n.Log.Error("the rescue does not conflict with every transaction of its payment", "payment_id", row.ID.String(), "node", n.Name, "txid", tx.TxID)
+		n.Log.ErrorContext(ctx, "the rescue does not conflict with every transaction of its payment", "payment_id", row.ID.String(), "node", n.Name, "txid", tx.TxID)
 		return n.unsure(ctx, row, "the transaction that should take it back does not make it impossible")
 	}
-	n.Log.Warn("payment taken back", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "rescue", tx.TxID)
+	n.Log.WarnContext(ctx, "payment taken back", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "rescue", tx.TxID)
 	return failed(row, takenBack()), nil
 }
 
@@ -163,7 +163,7 @@ func (n *NodeSteps) conflict(ctx context.Context, row ledger.Payment, txs []ledg
 			return step.Word{}, err
 		}
 		if excluded {
-			n.Log.Warn("transaction is dead", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "conflict", other.TxID)
+			n.Log.WarnContext(ctx, "transaction is dead", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "conflict", other.TxID)
 			return notPaid(row, payment.ReasonConflict), nil
 		}
 	}

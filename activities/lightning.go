@@ -24,7 +24,9 @@ type NodeSteps struct {
 	// MaxFeeRate bounds fee bumps and rescues, in sat/vB. Zero: DefaultMaxFeeRate.
 	MaxFeeRate uint64
 	Now        func() time.Time
-	Log        *slog.Logger
+	// Compared is told of every comparison with the node, to show it. nil: nobody is.
+	Compared func(step.Check)
+	Log      *slog.Logger
 }
 
 // SendLightning looks, sends if LND has never registered this payment, and follows it for some seconds. Asking what
@@ -86,7 +88,7 @@ func (n *NodeSteps) advance(ctx context.Context, req payment.Request, follow tim
 
 // silent is LND not answering. Before the first fence nothing can have left.
 func (n *NodeSteps) silent(ctx context.Context, row ledger.Payment, err error) (step.Word, error) {
-	n.Log.Warn("LND does not answer", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
+	n.Log.WarnContext(ctx, "LND does not answer", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
 	if row.Send.Attempt == 0 {
 		return notPaid(row, payment.ReasonNodeOffline), nil
 	}
@@ -125,7 +127,7 @@ func (n *NodeSteps) send(ctx context.Context, row ledger.Payment, baseline uint6
 		return unknown("another attempt is sending it"), nil
 	}
 	sent, err := n.Node.SendPayment(callCtx, order)
-	n.Log.Info("payment sent", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
+	n.Log.InfoContext(ctx, "payment sent", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
 	switch {
 	case err == nil && sent.Index > row.Send.Baseline:
 		return n.follow(ctx, row, sent, follow)

@@ -54,7 +54,7 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 		}
 		return refuse(why)
 	case err != nil:
-		n.Log.Warn("no fee estimate", "payment_id", req.ID.String(), "node", n.Name, "error", err)
+		n.Log.WarnContext(ctx, "no fee estimate", "payment_id", req.ID.String(), "node", n.Name, "error", err)
 		return refuse(payment.ReasonNodeOffline)
 	}
 	reserve := estimate.Fee + estimate.Fee/4 + 1
@@ -90,11 +90,11 @@ func (n *NodeSteps) SignOnchain(ctx context.Context, in step.SignInput) (step.Si
 	}
 	funded, amount, err := n.fund(ctx, row, in.SatPerVByte)
 	if err != nil {
-		return n.unsigned(row, err)
+		return n.unsigned(ctx, row, err)
 	}
 	signed, err := n.Node.SignPSBT(ctx, funded.PSBT)
 	if err != nil {
-		return n.unsigned(row, err)
+		return n.unsigned(ctx, row, err)
 	}
 	fee := funded.Fee.MustMsat()
 	err = n.Ledger.RecordSigned(ctx, row.ID, ledger.Signed{
@@ -114,8 +114,8 @@ func (n *NodeSteps) signedBefore(ctx context.Context, row ledger.Payment) (step.
 }
 
 // unsigned is an answer of LND that ends the payment, or silence, after which nothing has left either.
-func (n *NodeSteps) unsigned(row ledger.Payment, err error) (step.Signed, error) {
-	n.Log.Warn("transaction was not signed", "payment_id", row.ID.String(), "node", n.Name, "error", err)
+func (n *NodeSteps) unsigned(ctx context.Context, row ledger.Payment, err error) (step.Signed, error) {
+	n.Log.WarnContext(ctx, "transaction was not signed", "payment_id", row.ID.String(), "node", n.Name, "error", err)
 	var failure payment.Failure
 	switch {
 	case errors.Is(err, lndclient.ErrRefused):
@@ -188,7 +188,7 @@ func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (st
 		return n.askChain(ctx, row)
 	}
 	err = n.Node.Publish(callCtx, row.RawTx, row.ID.String())
-	n.Log.Info("transaction broadcast", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "error", err)
+	n.Log.InfoContext(ctx, "transaction broadcast", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "error", err)
 	if errors.Is(err, lndclient.ErrRefused) {
 		return notPaid(row, payment.ReasonPublishRejected), nil
 	}

@@ -24,7 +24,7 @@ func (n *NodeSteps) inFlight(ctx context.Context, row ledger.Payment, known lndc
 	word.Note = fmt.Sprintf("%d HTLC in flight until block %d", known.HTLCs, known.Expiry)
 	if late := n.blocksPast(ctx, known.Expiry); late > 0 {
 		word.Note = fmt.Sprintf("overdue: %s, %d blocks ago", word.Note, late)
-		n.Log.Error("payment overdue", "payment_id", row.ID.String(), "node", n.Name, "expiry_height", known.Expiry, "blocks_past", late)
+		n.Log.ErrorContext(ctx, "payment overdue", "payment_id", row.ID.String(), "node", n.Name, "expiry_height", known.Expiry, "blocks_past", late)
 	}
 	return word
 }
@@ -49,13 +49,13 @@ func (n *NodeSteps) abandonLost(ctx context.Context, req payment.Request, word s
 	places, err := n.Node.LocateHTLCs(ctx, req.PaymentHash)
 	switch {
 	case err != nil:
-		n.Log.Warn("HTLCs could not be located", "payment_id", req.ID.String(), "node", n.Name, "error", err)
+		n.Log.WarnContext(ctx, "HTLCs could not be located", "payment_id", req.ID.String(), "node", n.Name, "error", err)
 		return word, nil
 	case places.OnChannels > 0 || places.Closing > 0:
 		word.Note += fmt.Sprintf("; on %d channels, %d channels are closing", places.OnChannels, places.Closing)
 		return word, nil
 	}
-	n.Log.Warn("abandoned: LND has lost the payment", "payment_id", req.ID.String(), "node", n.Name, "blocks_past", late)
+	n.Log.WarnContext(ctx, "abandoned: LND has lost the payment", "payment_id", req.ID.String(), "node", n.Name, "blocks_past", late)
 	failure := lostByNode()
 	return step.Word{Status: step.NotPaid, Failure: &failure, Attempt: word.Attempt}, nil
 }

@@ -61,7 +61,7 @@ func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
 	if n, err := u.Ledger.ReleaseExpiredLocks(ctx, lockGrace, batch); err != nil {
 		return err
 	} else if n > 0 {
-		u.Log.Warn("budget locks were released that had lost their workflow", "locks", n)
+		u.Log.WarnContext(ctx, "budget locks were released that had lost their workflow", "locks", n)
 	}
 	if _, err := u.Ledger.RetireSpends(ctx, retention); err != nil {
 		return err
@@ -77,8 +77,11 @@ func (n *NodeSteps) CompareNode(ctx context.Context) (step.Comparison, error) {
 	defer heartbeating(ctx)()
 	out, err := n.Compare(ctx)
 	for _, check := range out.Checks {
+		if n.Compared != nil {
+			n.Compared(check)
+		}
 		if !check.OK {
-			n.Log.Error("the ledger and the node differ", "node", n.Name, "check", check.Name, "detail", check.Detail)
+			n.Log.ErrorContext(ctx, "the ledger and the node differ", "node", n.Name, "check", check.Name, "detail", check.Detail)
 		}
 	}
 	return out, err
@@ -116,6 +119,7 @@ func (n *NodeSteps) comparePayments(ctx context.Context) (step.Check, error) {
 		}
 		if difference != "" {
 			check.OK = false
+			check.Difference += row.Amount + row.Fee
 			check.Detail += fmt.Sprintf("%s: %s; ", row.ID, difference)
 		}
 	}
@@ -213,6 +217,7 @@ func (n *NodeSteps) compareReceives(ctx context.Context) (step.Check, error) {
 		outside := theirs.State == lndclient.InvoiceSettled && theirs.Received == ours.Received
 		if inside == outside {
 			check.OK = false
+			check.Difference += ours.Received
 			check.Detail += fmt.Sprintf("%s: credited %v, the node says %s %v; ", ours.Hash, ours.Received, theirs.State, theirs.Received)
 		}
 	}
@@ -242,6 +247,7 @@ func (n *NodeSteps) compareTotal(ctx context.Context) (step.Check, error) {
 	}
 	holds := (held.OnchainConfirmed + held.OnchainUnconfirmed).MustMsat() + held.ChannelLocal + held.ChannelPending + held.HTLCsOut
 	check.OK = holds >= booked
+	check.Difference = max(0, booked-holds)
 	check.Detail = fmt.Sprintf("the node holds %v, the ledger books %v on it; the operator's own: %v", holds, booked, holds-booked)
 	return check, nil
 }

@@ -72,7 +72,7 @@ func (w *WatchSteps) WatchNode(ctx context.Context, node string) error {
 	if ctx.Err() == nil && errors.Is(shift.Err(), context.DeadlineExceeded) {
 		return nil // the shift is over
 	}
-	w.Log.Warn("the watcher lost its node", "node", w.Name, "error", err)
+	w.Log.WarnContext(ctx, "the watcher lost its node", "node", w.Name, "error", err)
 	return err
 }
 
@@ -88,7 +88,7 @@ func (w *WatchSteps) credit(ctx context.Context, invoice lndclient.Invoice) erro
 	}
 	credited, err := w.Ledger.CreditInvoice(ctx, w.Name, invoice.Hash, invoice.Received, invoice.SettleIndex)
 	if credited {
-		w.Log.Info("invoice credited", "node", w.Name, "payment_hash", invoice.Hash.String(), "msat", int64(invoice.Received))
+		w.Log.InfoContext(ctx, "invoice credited", "node", w.Name, "payment_hash", invoice.Hash.String(), "msat", int64(invoice.Received))
 	}
 	return err
 }
@@ -170,7 +170,7 @@ func (w *WatchSteps) deposits(ctx context.Context, tx lndclient.Transaction) err
 			return err
 		}
 		if credited {
-			w.Log.Info("deposit credited", "node", w.Name, "txid", tx.TxID, "vout", out.Index, "sat", int64(out.Amount))
+			w.Log.InfoContext(ctx, "deposit credited", "node", w.Name, "txid", tx.TxID, "vout", out.Index, "sat", int64(out.Amount))
 		}
 	}
 	return nil
@@ -180,7 +180,7 @@ func (w *WatchSteps) deposits(ctx context.Context, tx lndclient.Transaction) err
 func (w *WatchSteps) hintAll(ctx context.Context, kind payment.Kind) {
 	rows, err := w.Ledger.LivePayments(ctx, w.Name)
 	if err != nil {
-		w.Log.Warn("payments in flight could not be read", "node", w.Name, "error", err)
+		w.Log.WarnContext(ctx, "payments in flight could not be read", "node", w.Name, "error", err)
 		return
 	}
 	for _, row := range rows {
@@ -188,7 +188,7 @@ func (w *WatchSteps) hintAll(ctx context.Context, kind payment.Kind) {
 			continue
 		}
 		if err := w.Hint(ctx, row.ID); err != nil {
-			w.Log.Warn("hint was not sent", "node", w.Name, "payment_id", row.ID.String(), "error", err)
+			w.Log.WarnContext(ctx, "hint was not sent", "node", w.Name, "payment_id", row.ID.String(), "error", err)
 		}
 	}
 }

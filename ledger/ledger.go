@@ -18,6 +18,7 @@ type Ledger struct {
 	clock func() time.Time
 
 	reserves batcher[reservation, Payment]
+	news     *announcer
 }
 
 // Option changes how a ledger is opened.
@@ -80,11 +81,15 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Ledger, err
 		pool.Close()
 		return nil, coded(err)
 	}
+	l.news = newAnnouncer(pool)
 	return l, nil
 }
 
 // Close waits for running calls and disconnects.
-func (l *Ledger) Close() { l.pool.Close() }
+func (l *Ledger) Close() {
+	l.news.stop()
+	l.pool.Close()
+}
 
 // given is the injected time, to the microsecond that Postgres keeps; nil asks the database for its own.
 func (l *Ledger) given() *time.Time {

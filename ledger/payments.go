@@ -19,7 +19,7 @@ func (l *Ledger) Transfer(ctx context.Context, req payment.Request) (Payment, er
 		return Payment{}, err
 	}
 	row, err := l.q.Transfer(ctx, db.TransferParams{Request: request, Given: l.given()})
-	return paymentOf(row), coded(err)
+	return l.announced(row, err)
 }
 
 // BeginSend is the fence, written before every attempt to send: reserved becomes dispatched, the attempt counts up, the
@@ -70,7 +70,7 @@ func (l *Ledger) Settle(ctx context.Context, id payment.ID, fee payment.Msat) (P
 		return Payment{}, payment.Errorf(payment.ReasonInternal, "A fee of %v cannot be.", fee)
 	}
 	row, err := l.q.Settle(ctx, db.SettleParams{ID: id, Fee: int64(fee), Given: l.given()})
-	return paymentOf(row), coded(err)
+	return l.announced(row, err)
 }
 
 // Void gives hold and budget back and ends the payment as failed. If there is no such payment it leaves a refused one, so
@@ -88,7 +88,16 @@ func (l *Ledger) Void(ctx context.Context, req payment.Request, failure payment.
 		return Payment{}, err
 	}
 	row, err := l.q.Void(ctx, db.VoidParams{Request: request, Failure: why, Attempt: int32(attempt), Given: l.given()})
-	return paymentOf(row), coded(err)
+	return l.announced(row, err)
+}
+
+// announced is a payment that may have ended.
+func (l *Ledger) announced(row db.Payment, err error) (Payment, error) {
+	p := paymentOf(row)
+	if err == nil {
+		l.announcePayment(p)
+	}
+	return p, coded(err)
 }
 
 // Payment reads one. Errors: ReasonPaymentNotFound.

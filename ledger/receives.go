@@ -77,6 +77,7 @@ func (l *Ledger) Invoices(ctx context.Context, wallet payment.WalletID, limit in
 func (l *Ledger) CancelInvoice(ctx context.Context, hash payment.Hash) error {
 	changed, err := l.q.CancelInvoice(ctx, hash[:])
 	if err != nil || changed > 0 {
+		l.announceInvoice(ctx, hash)
 		return coded(err)
 	}
 	inv, err := l.Invoice(ctx, hash)
@@ -99,6 +100,9 @@ func (l *Ledger) CreditInvoice(ctx context.Context, node string, hash payment.Ha
 	credited, err := l.q.CreditInvoice(ctx, db.CreditInvoiceParams{
 		Node: node, Hash: hash[:], Received: int64(received), SettleIndex: int64(settleIndex), Given: l.given(),
 	})
+	if credited {
+		l.announceInvoice(ctx, hash)
+	}
 	return credited, coded(err)
 }
 
@@ -143,6 +147,7 @@ func (l *Ledger) Addresses(ctx context.Context, wallet payment.WalletID) ([]Addr
 // SeeDeposit notes an output to an address of ours that has not confirmed yet. It credits nothing.
 func (l *Ledger) SeeDeposit(ctx context.Context, node string, d Deposit) error {
 	_, err := l.q.RecordDeposit(ctx, depositParams(node, d, false, l.given()))
+	l.announceDeposit(ctx, d.Address)
 	return coded(err)
 }
 
@@ -150,6 +155,9 @@ func (l *Ledger) SeeDeposit(ctx context.Context, node string, d Deposit) error {
 // none of ours.
 func (l *Ledger) CreditDeposit(ctx context.Context, node string, d Deposit) (bool, error) {
 	credited, err := l.q.RecordDeposit(ctx, depositParams(node, d, true, l.given()))
+	if credited {
+		l.announceDeposit(ctx, d.Address)
+	}
 	return credited, coded(err)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,8 @@ type Config struct {
 	MacaroonPath string
 	Macaroon     []byte // raw; used where set
 	Network      string // mainnet, testnet, testnet4, signet or regtest; anything else is refused
+	// Observe is added to how the connection is made: interceptors and handlers that measure and trace calls.
+	Observe []grpc.DialOption
 }
 
 // How a broken connection is noticed and mended.
@@ -80,7 +83,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient("passthrough:///"+cfg.Address,
+	conn, err := grpc.NewClient("passthrough:///"+cfg.Address, append(slices.Clone(cfg.Observe),
 		grpc.WithTransportCredentials(creds),
 		grpc.WithPerRPCCredentials(token),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
@@ -91,7 +94,7 @@ func New(cfg Config) (*Client, error) {
 		// A send must reach LND once: no retries behind our back, none from a service config either.
 		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
-	)
+	)...)
 	if err != nil {
 		return nil, payment.Errorf(payment.ReasonInvalidInput, "Node %q: the address %q cannot be used. Give host:port of LND's gRPC.", cfg.Name, cfg.Address).Because(err)
 	}

@@ -35,6 +35,8 @@ const (
 	ReasonTimeout             Reason = "TIMEOUT"              // LIGHTNING_PAYMENT_ERROR: attempts timed out
 	ReasonNoRoute             Reason = "NO_ROUTE"             // ROUTE_FINDING_ERROR
 	ReasonFeeOverLimit        Reason = "FEE_OVER_LIMIT"       // ROUTE_FINDING_ERROR
+	ReasonLnurl               Reason = "LNURL"                // LNURL_REQUEST_INVOICE_ERROR: the receiver's LNURL service gives no invoice
+	ReasonNoPrice             Reason = "NO_PRICE"             // DEALER_OFFLINE: there is no price, or a stale one
 	ReasonNodeOffline         Reason = "NODE_OFFLINE"         // LND_OFFLINE: and nothing was sent
 	ReasonNodeFunds           Reason = "NODE_FUNDS"           // the node itself lacks liquidity
 	ReasonPublishRejected     Reason = "PUBLISH_REJECTED"     // the mempool refused the first broadcast

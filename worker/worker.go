@@ -5,16 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/holdfast-pay/holdfast/activities"
+	"github.com/holdfast-pay/holdfast/activities/step"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/starter"
+	"github.com/holdfast-pay/holdfast/telemetry"
 	"github.com/holdfast-pay/holdfast/workflows"
 )
 
@@ -34,7 +38,9 @@ type Config struct {
 	Timing activities.Timing
 	// Reconcile is how often the ledger is compared with the nodes. Zero: a minute.
 	Reconcile time.Duration
-	Log       *slog.Logger
+	// Metrics counts what this process does. nil: nothing is counted.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 }
 
 func (c Config) complete() Config {
@@ -85,6 +91,7 @@ func (c Config) workers(fatal context.CancelCauseFunc) []worker.Worker {
 		DisableRegistrationAliasing: true,
 		WorkerStopTimeout:           30 * time.Second,
 		WorkflowPanicPolicy:         worker.BlockWorkflow,
+		Interceptors:                []interceptor.WorkerInterceptor{telemetry.Observer(c.Metrics)},
 		OnFatalError:                func(err error) { fatal(fmt.Errorf("worker: %w", err)) },
 	}
 	payments := worker.New(c.Temporal, workflows.PaymentsQueue, options)
@@ -113,6 +120,10 @@ func (c Config) nodeSteps(name string, node lndclient.Node) *activities.NodeStep
 	return &activities.NodeSteps{
 		Ledger: c.Ledger, Node: node, Name: name, Network: c.Network, Timing: c.Timing, Depth: c.Depth, MaxFeeRate: c.MaxFeeRate,
 		Now: time.Now, Log: c.Log,
+		Compared: func(check step.Check) {
+			about, _, _ := strings.Cut(check.Name, " ") // payments, receives or funds; the rest names the node
+			c.Metrics.Compared(name, about, check.OK, check.Difference, time.Now())
+		},
 	}
 }
 

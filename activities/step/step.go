@@ -195,4 +195,6 @@ type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
+	// Difference is what all that differs comes to together, in msat; 0 where the check is OK.
+	Difference payment.Msat `json:"difference_msat,omitempty"`
 }

@@ -33,7 +33,7 @@ func TestWalletsAndKeys(t *testing.T) {
 	}
 
 	key := ask[show.Key](t, env, show.OK, "key", "create", "--account", wallet.AccountID, "--name", "till", "--expires-in-days", "30")
-	if !regexp.MustCompile(`^dev_[A-Za-z0-9]{64}$`).MatchString(key.Secret) {
+	if !regexp.MustCompile(`^holdfast_[A-Za-z0-9]{64}$`).MatchString(key.Secret) {
 		t.Error("the secret has the wrong shape")
 	}
 	if key.ExpiresAt == nil || time.Until(*key.ExpiresAt).Round(24*time.Hour) != 30*24*time.Hour {

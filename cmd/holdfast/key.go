@@ -27,7 +27,7 @@ type keyCreate struct {
 	Name          string            `required:"" help:"A name, for people."`
 	Scope         []payment.Scope   `enum:"READ,RECEIVE,WRITE" default:"READ,WRITE" placeholder:"SCOPE" help:"READ, RECEIVE (invoices and addresses) or WRITE (payments too); may be repeated. Default: READ and WRITE."`
 	ExpiresInDays int               `placeholder:"N" help:"When it ends by itself. Default: never."`
-	Prefix        string            `default:"dev" help:"What its secret begins with."`
+	SecretPrefix  string            `aliases:"prefix" type:"setting" setting:"HOLDFAST_SECRET_PREFIX" placeholder:"TEXT" help:"What its secret begins with: the API takes only keys with the prefix that it is told."`
 }
 
 // longestLife in days of a key that expires: a hundred years, far from any overflow.
@@ -38,7 +38,11 @@ func (c *keyCreate) Run(ctx context.Context, d *deps) error {
 	if c.ExpiresInDays < 0 || c.ExpiresInDays > longestLife {
 		return payment.Errorf(payment.ReasonInvalidInput, "A key lives for 1 to %d days, or for ever without --expires-in-days.", longestLife)
 	}
-	secret, err := identity.NewSecret(c.Prefix, rand.Reader)
+	shared, err := d.settings.SharedOnly()
+	if err != nil {
+		return err
+	}
+	secret, err := identity.NewSecret(shared.SecretPrefix, rand.Reader)
 	if err != nil {
 		return payment.Errorf(payment.ReasonInvalidInput, "No secret was made: %v.", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/telemetry"
 )
 
 // commands is the whole command line.
@@ -23,32 +24,23 @@ type commands struct {
 	Pay     payCommands     `cmd:"" help:"Pay an invoice, an address or another wallet."`
 	Payment paymentCommands `cmd:"" help:"See and steer payments."`
 	Worker  workerCommand   `cmd:"" help:"Serve payments until SIGINT or SIGTERM."`
+	API     apiCommand      `cmd:"" name:"api" help:"Serve the core API until SIGINT or SIGTERM."`
+	Config  configCommands  `cmd:"" help:"Print the settings that are in force, and where each comes from."`
 	Migrate migrateCommands `cmd:"" help:"The ledger's database schema."`
 	Check   checkCommand    `cmd:"" help:"Prove the books: a line per rule, and the ledger against each LND node."`
-	Dev     devCommand      `cmd:"" help:"Bring up a private network with a worker, run the demo, stay until Ctrl-C."`
+	Dev     devCommand      `cmd:"" help:"Bring up a private network with a worker and the API, run the demo, stay until Ctrl-C."`
 	Devnet  devnetCommands  `cmd:"" help:"Steer the private network that runs."`
 	Demo    demoCommand     `cmd:"" help:"Run the demo on the network that runs, or on one of its own."`
 }
 
 // globals are the flags of every command. Settings come by flag, else from the environment, else from the env file.
+// settings.Flags collects them: read them from deps.settings, not from here.
 type globals struct {
 	EnvFile  string `placeholder:"FILE" help:"KEY=VALUE lines; never overrides the environment. Default: .devnet/env, if there is one."`
 	JSON     bool   `name:"json" help:"Print JSON, for programs."`
-	LogLevel string `enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"debug, info, warn or error; goes to stderr. Default: warn, for the worker info."`
+	LogLevel string `enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"debug, info, warn or error; goes to stderr. Default: warn, for api and worker info."`
 
-	DatabaseURL     string `name:"database-url" placeholder:"URL" help:"The ledger's Postgres ($$DATABASE_URL)."`
-	TemporalAddress string `placeholder:"HOST:PORT" help:"Temporal's gRPC address ($$TEMPORAL_ADDRESS)."`
-	Network         string `placeholder:"NAME" help:"mainnet, testnet, testnet4, signet or regtest ($$HOLDFAST_NETWORK)."`
-	Nodes           string `placeholder:"NAMES" help:"Our LND nodes, separated by commas; the first one sends and receives ($$HOLDFAST_NODES). Each is reached by $$LND_<NAME>_RPC, $$LND_<NAME>_TLS and $$LND_<NAME>_MACAROON."`
-}
-
-func (g globals) flags() map[string]string {
-	return map[string]string{
-		settings.DatabaseURL:     g.DatabaseURL,
-		settings.TemporalAddress: g.TemporalAddress,
-		settings.Network:         g.Network,
-		settings.Nodes:           g.Nodes,
-	}
+	settings.House
 }
 
 const description = "Holdfast sends bitcoin payments for services that hold other people's money.\n\n" + show.Help
@@ -69,12 +61,13 @@ func run(ctx context.Context, args []string, environment settings.Source, out, e
 	}()
 	printer := show.Printer{Out: out, Err: errOut, JSON: slices.Contains(args, "--json")}
 	var cli commands
-	parser, err := kong.New(&cli,
+	flags := settings.Flags{}
+	parser, err := kong.New(&cli, append(flags.Options(),
 		kong.Name("holdfast"), kong.Description(description), kong.Writers(out, errOut),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 		kong.Exit(func(code int) { panic(helpShown{code}) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
+	)...)
 	if err != nil {
 		printer.Error(err)
 		return show.Failed
@@ -84,10 +77,10 @@ func run(ctx context.Context, args []string, environment settings.Source, out, e
 		printer.Error(show.Exit{Code: show.Usage, Message: err.Error() + " (see holdfast --help)"})
 		return show.Usage
 	}
-	return execute(ctx, parsed, cli.globals, environment, printer)
+	return execute(ctx, parsed, cli.globals, settings.From(flags), environment, printer)
 }
 
-func execute(ctx context.Context, parsed *kong.Context, g globals, environment settings.Source, printer show.Printer) show.Code {
+func execute(ctx context.Context, parsed *kong.Context, g globals, flags, environment settings.Source, printer show.Printer) show.Code {
 	printer.JSON = g.JSON
 	file, err := settings.ReadEnvFile(g.EnvFile)
 	if err != nil {
@@ -95,8 +88,8 @@ func execute(ctx context.Context, parsed *kong.Context, g globals, environment s
 		return show.CodeOfError(err)
 	}
 	d := &deps{
-		settings: settings.New(settings.From(g.flags()), environment, settings.From(file)),
-		flags:    settings.New(settings.From(g.flags())), environment: settings.New(environment),
+		settings: settings.New(flags, environment, settings.From(file)),
+		flags:    settings.New(flags), environment: settings.New(environment),
 		print: printer, log: newLog(printer.Err, g.LogLevel, slog.LevelWarn), logLevel: g.LogLevel,
 	}
 	defer d.close()
@@ -124,5 +117,5 @@ func newLog(w io.Writer, asked string, otherwise slog.Level) *slog.Logger {
 	if asked != "" {
 		_ = level.UnmarshalText([]byte(asked)) // the parser allows only names that it knows
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	return slog.New(telemetry.LogHandler(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
 )
 
@@ -74,7 +75,7 @@ func TestHelp(t *testing.T) {
 	if got.code != show.OK || got.err != "" {
 		t.Fatalf("code %d, stderr %q", got.code, got.err)
 	}
-	for _, want := range []string{"Exit codes:", "4  the payment is pending", "wallet create", "key limit set", "payment abandon", "devnet kill", "$DATABASE_URL"} {
+	for _, want := range []string{"Exit codes:", "4  the payment is pending", "wallet create", "key limit set", "payment abandon", "config worker", "devnet kill", "$DATABASE_URL"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("%q is missing in\n%s", want, got.out)
 		}
@@ -99,7 +100,6 @@ func TestMissingSettings(t *testing.T) {
 		"wallet list":    "DATABASE_URL",
 		"check":          "DATABASE_URL",
 		"migrate up":     "DATABASE_URL",
-		"worker":         "TEMPORAL_ADDRESS",
 		"migrate status": "DATABASE_URL",
 	} {
 		got := holdfast(t, nil, append(strings.Fields(args), "--env-file", empty)...)
@@ -107,8 +107,47 @@ func TestMissingSettings(t *testing.T) {
 			t.Errorf("%q: code %d, stderr %q", args, got.code, got.err)
 		}
 	}
+	// A server process names all at once, a line each, and so does the command that prints its settings.
+	for _, args := range []string{"worker", "api", "config worker", "config api", "config"} {
+		got := holdfast(t, nil, append(strings.Fields(args), "--env-file", empty, "--payment-wait", "never")...)
+		for _, setting := range []string{"DATABASE_URL is not set", "TEMPORAL_ADDRESS is not set", "HOLDFAST_NODES is not set", "HOLDFAST_PAYMENT_WAIT (--payment-wait)"} {
+			if got.code != show.Usage || strings.Count(got.err, "\n  "+setting) != 1 || strings.Count(got.err, "\n") != 6 {
+				t.Errorf("%s: code %d, stderr %q; want %q in it", args, got.code, got.err, setting)
+			}
+		}
+	}
 	if got := holdfast(t, nil, "wallet", "list", "--env-file", filepath.Join(t.TempDir(), "none")); got.code != show.Usage {
 		t.Errorf("a missing env file: code %d, %s", got.code, got.err)
+	}
+}
+
+// config prints what is in force with its source, and never a secret.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("HOLDFAST_NODES=bank\nHOLDFAST_LOCK_TIME=20m\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{
+		"DATABASE_URL": "postgres://u:pa55word@h/d", "TEMPORAL_ADDRESS": "t:1", "HOLDFAST_NETWORK": "regtest", "HOLDFAST_GRPC_TOKEN": strings.Repeat("t0ken", 5),
+	}
+	args := []string{"config", "--http", "127.0.0.1:1", "--development", "--env-file", file}
+	got := holdfast(t, env, args...)
+	if got.code != show.OK || strings.Contains(got.out+got.err, "pa55word") || strings.Contains(got.out+got.err, "t0ken") {
+		t.Fatalf("code %d\n%s%s", got.code, got.out, got.err)
+	}
+	for _, line := range []string{
+		`HOLDFAST_HTTP +127\.0\.0\.1:1 +flag +--http`, `HOLDFAST_DEVELOPMENT +true +flag`, `HOLDFAST_LOCK_TIME +20m +file`, `HOLDFAST_GRPC_TOKEN +\(hidden\) +environment`,
+		`DATABASE_URL +postgres://u:xxxxx@h/d +environment`, `HOLDFAST_DUST_SAT +1000 +default`, `HOLDFAST_JWKS_URL +not set`,
+	} {
+		if !regexp.MustCompile(line).MatchString(got.out) {
+			t.Errorf("no line like %q in\n%s", line, got.out)
+		}
+	}
+	for _, one := range ask[[]settings.Shown](t, env, show.OK, args...) {
+		if one.Name == "HOLDFAST_HTTP" && (one.Value != "127.0.0.1:1" || one.Source != settings.ByFlag || one.Flag != "http") {
+			t.Errorf("as JSON: %+v", one)
+		}
 	}
 }
 

@@ -12,13 +12,14 @@ import (
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/telemetry"
 	"github.com/holdfast-pay/holdfast/worker"
 )
 
 type workerCommand struct {
-	Migrate    bool   `help:"Bring the database schema to the newest version first."`
-	Depth      int32  `placeholder:"N" help:"Confirmations that make a transaction final. Default: 1 on regtest, 3 elsewhere."`
-	MaxFeeRate uint64 `placeholder:"N" help:"The most that a fee bump or a rescue may pay, in sat/vB. Default: 500."`
+	Migrate bool `help:"Bring the database schema to the newest version first."`
+	settings.Shared
+	settings.Worker
 }
 
 // Run serves until ctx ends, then finishes what runs. Why it could not serve is in its log, with the cause.
@@ -32,14 +33,20 @@ func (c *workerCommand) Run(ctx context.Context, d *deps) error {
 }
 
 func (c *workerCommand) serve(ctx context.Context, d *deps) error {
-	if c.Depth < 0 {
-		return payment.Errorf(payment.ReasonInvalidInput, "--depth is %d. Use 1 or more.", c.Depth)
+	told, err := d.settings.ForWorker()
+	if err != nil {
+		return err
 	}
 	if c.Migrate {
 		if err := d.migrate(ctx, ledger.MigrateUp); err != nil {
 			return err
 		}
 	}
+	watched, err := d.observe(ctx, "worker", told.Shared.OTLPEndpoint)
+	if err != nil {
+		return err
+	}
+	defer func() { d.logEnd("the last spans were not sent", watched.flush(ctx)) }()
 	temporal, err := d.dialTemporal(ctx, lazily)
 	if err != nil {
 		return err
@@ -53,19 +60,34 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 	if err != nil {
 		return err
 	}
-	network, err := d.settings.Network()
-	if err != nil {
+	if err := watched.live(d.books); err != nil {
 		return err
 	}
+	defer d.serveMetrics(ctx, told.Worker.Metrics, watched)()
 	err = worker.Run(ctx, worker.Config{
-		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: network, Depth: c.Depth,
-		MaxFeeRate: c.MaxFeeRate, Log: d.log,
+		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: told.House.Network,
+		Depth: int32(told.Worker.Depth), MaxFeeRate: uint64(told.Worker.MaxFeeRateSatVB), //nolint:gosec // both are bounded
+		Metrics: watched.counts, Log: d.log,
 	})
 	if ctx.Err() != nil {
 		d.log.Info("worker stopped", "why", err)
 		return nil //nolint:nilerr // it was told to stop
 	}
 	return err
+}
+
+// serveMetrics answers scrapes. Payments are worth more than metrics: a worker whose address is taken works all the same.
+func (d *deps) serveMetrics(ctx context.Context, address string, watched observed) (stop func()) {
+	if address == "" {
+		return func() {}
+	}
+	at, stop, err := telemetry.Serve(ctx, address, watched.registry, d.log)
+	if err != nil {
+		d.log.Error("metrics are not served: another process has the address, or it is not ours", "address", address, "error", err)
+		return func() {}
+	}
+	d.log.Info("metrics are served", "address", at)
+	return stop
 }
 
 func lazily(_ context.Context, options client.Options) (client.Client, error) {

@@ -1,0 +1,25 @@
+// Package graphqlapi is the GraphQL door: API.md, sections 1 to 7, over HTTP and WebSockets.
+//
+// It owns the schema (schema/, schema first), how scalars are read (scalar/), who may ask for which field, and in what words
+// an answer or an error leaves. generated/ is gqlgen's and never edited: go generate ./api/graphql.
+//
+// It must not decide about money: what is allowed, reserved or paid is the starter's and the ledger's word. It must not know
+// headers or tokens: who calls is the Principal in the context, put there by the frame (package api) or, for a WebSocket, by
+// the Authenticate that the configuration gives.
+//
+// Three classes of failure, and clients depend on the difference (errors.go): business in the payload, with a code; a
+// malformed value in the payload, without; authentication, scopes and key management at the top, one error per operation.
+//
+// Invariants:
+//
+//  1. Every field of the three root types says in the schema who may ask for it: @needs, @owner or @open. It is checked
+//     before anything of the operation runs, and a refused operation has exactly one error and no data.
+//  2. Account and key of a payment come from the credentials, through caller(), in every one of the eleven mutations.
+//  3. Another owner's wallet, key, payment or invoice answers as one that does not exist.
+//  4. An error's text is a *payment.Error's message or gqlgen's about the request; the text of a driver is for the log.
+//  5. What an operation may cost is bounded before it is validated: its length and tokens; and before it runs: its depth,
+//     fields, root fields and complexity.
+//  6. A secret is answered once, by the mutation that made it, and is never logged.
+//  7. A subscription ends with its connection, holds no rows but the last few it has told about, and a client that does not
+//     read is dropped.
+package graphqlapi

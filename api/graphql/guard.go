@@ -1,0 +1,113 @@
+package graphqlapi
+
+import (
+	"context"
+	"runtime/debug"
+	"slices"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/holdfast-pay/holdfast/api"
+	"github.com/holdfast-pay/holdfast/api/graphql/scalar"
+	"github.com/holdfast-pay/holdfast/api/limit"
+	"github.com/holdfast-pay/holdfast/identity"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// guard is invariant 1: it looks at every root field of an operation before anything runs.
+func (r *resolver) guard(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	operation := graphql.GetOperationContext(ctx)
+	if err := admit(identity.PrincipalFrom(ctx), operation); err != nil {
+		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{err}})
+	}
+	if operation.Operation.Operation == ast.Query {
+		if err := r.limited(ctx, limit.Reads); err != nil {
+			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.present(ctx, err)}})
+		}
+	}
+	return next(ctx)
+}
+
+// admit answers the one error of an operation that the caller may not ask for.
+func admit(who identity.Principal, operation *graphql.OperationContext) *gqlerror.Error {
+	root := map[ast.Operation]string{ast.Query: "Query", ast.Mutation: "Mutation", ast.Subscription: "Subscription"}[operation.Operation.Operation]
+	for _, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{root}) {
+		if why := refusal(who, field.Definition); why != "" {
+			return &gqlerror.Error{
+				Message: why, Path: ast.Path{ast.PathName(field.Alias)}, Extensions: map[string]any{"code": string(codeUnauthorized)},
+			}
+		}
+	}
+	return nil
+}
+
+// refusal is why the caller may not ask for a root field; empty if he may.
+func refusal(who identity.Principal, field *ast.FieldDefinition) string {
+	switch access := accessOf(field); {
+	case access.open:
+		return ""
+	case who.IsZero():
+		return "Not authorized"
+	case access.owner && !who.IsSession():
+		return "Permission denied: only the owner's session manages API keys, an API key never does."
+	case access.owner:
+		return ""
+	case !slices.ContainsFunc(access.anyOf, who.Has):
+		return "Permission denied"
+	default:
+		return ""
+	}
+}
+
+// access is what a root field's directive says.
+type access struct {
+	open  bool
+	owner bool
+	anyOf []payment.Scope
+}
+
+// accessOf reads the directive. The introspection fields have no definition of ours and are gqlgen's to allow.
+func accessOf(field *ast.FieldDefinition) access {
+	if field == nil || field.Name == "__schema" || field.Name == "__type" || field.Name == "__typename" {
+		return access{open: true}
+	}
+	a := access{open: field.Directives.ForName("open") != nil, owner: field.Directives.ForName("owner") != nil}
+	if needs := field.Directives.ForName("needs"); needs != nil {
+		for _, scope := range needs.Arguments.ForName("anyOf").Value.Children {
+			a.anyOf = append(a.anyOf, payment.Scope(scope.Value.Raw))
+		}
+	}
+	return a
+}
+
+// refuseMalformed keeps malformed arguments from resolvers whose answer has no place for errors: class 3. Those with errors in
+// their payload look for themselves.
+func (r *resolver) refuseMalformed(ctx context.Context, next graphql.Resolver) (any, error) {
+	field := graphql.GetFieldContext(ctx)
+	if len(field.Args) == 0 || r.schema.Types[field.Field.Definition.Type.Name()].Fields.ForName("errors") != nil {
+		return next(ctx)
+	}
+	for _, arg := range field.Args {
+		if bad := scalar.Problem(arg); bad != nil {
+			return nil, bad
+		}
+	}
+	return next(ctx)
+}
+
+// limited takes one from the caller's allowance for a class; without credentials from that of the address.
+func (r *resolver) limited(ctx context.Context, class string) error {
+	who := identity.PrincipalFrom(ctx)
+	switch {
+	case who.IsZero():
+		return limit.Check(ctx, r.Limiter, class, limit.Address(api.ClientAddress(ctx)))
+	case who.KeyID == (payment.KeyID{}):
+		return limit.Check(ctx, r.Limiter, class, limit.Account(who.AccountID.String()))
+	default:
+		return limit.Check(ctx, r.Limiter, class, limit.Key(who.KeyID.String()), limit.Account(who.AccountID.String()))
+	}
+}
+
+func stack() string { return string(debug.Stack()) }

@@ -1,0 +1,138 @@
+package graphqlapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/99designs/gqlgen/graphql/playground"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/holdfast-pay/holdfast/api/graphql/generated"
+)
+
+// Handler serves the door.
+type Handler struct {
+	// HTTP answers POST /graphql. The request's context has the Principal.
+	HTTP http.Handler
+	// WS upgrades /graphqlws. It ends its subscriptions when the request's context ends.
+	WS http.Handler
+	// Playground is a page to try queries; nil outside development.
+	Playground http.Handler
+}
+
+const (
+	cachedDocuments = 500
+	cachedPersisted = 200 // texts of at most Limits.QueryBytes
+)
+
+// New builds the handlers. It does no I/O.
+func New(cfg Config) (*Handler, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	h, _ := newHandler(cfg)
+	return h, nil
+}
+
+// newHandler also gives the resolver, for tests.
+func newHandler(cfg Config) (*Handler, *resolver) {
+	r := &resolver{Config: cfg, payer: engine{cfg.Starter}}
+	overHTTP, overWS := r.server(), r.server()
+	overHTTP.AddTransport(transport.POST{})
+	overWS.AddTransport(r.sockets())
+	overWS.AroundOperations(r.counted)
+	h := &Handler{HTTP: onlyJSON(overHTTP), WS: overWS}
+	if cfg.Development {
+		h.Playground = playground.Handler("Holdfast", "/graphql")
+	}
+	return h, r
+}
+
+// server is gqlgen's, without transports.
+func (r *resolver) server() *handler.Server {
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: r, Complexity: complexity()})
+	r.schema = schema.Schema()
+	s := handler.New(schema)
+	s.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	s.SetParserTokenLimit(r.Limits.Tokens)
+	s.SetValidationRulesFn(r.validation)
+	s.SetErrorPresenter(r.present)
+	s.SetRecoverFunc(r.recovered)
+	s.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
+	s.Use(bounds{r.Limits})
+	s.Use(extension.FixedComplexityLimit(r.Limits.Complexity))
+	if r.Development {
+		s.Use(extension.Introspection{})
+	}
+	s.AroundOperations(r.guard)
+	s.AroundRootFields(r.countField)
+	s.AroundFields(r.refuseMalformed)
+	return s
+}
+
+// countField counts what is asked for. Names are the schema's.
+func (r *resolver) countField(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	if field := graphql.GetRootFieldContext(ctx); field != nil && field.Field.Field != nil {
+		r.Counts.GraphQL(field.Field.Name)
+	}
+	return next(ctx)
+}
+
+// onlyJSON refuses what gqlgen would answer in other words, or by repeating the body: other methods and types of content,
+// batches, and what is no JSON. The frame has bounded the body.
+func onlyJSON(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			refuse(w, http.StatusMethodNotAllowed, "Send a POST.")
+			return
+		}
+		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+			refuse(w, http.StatusUnsupportedMediaType, "Send the operation as application/json.")
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			refuse(w, http.StatusRequestEntityTooLarge, "The body could not be read: it is too large, or was cut off.")
+			return
+		}
+		if !isObject(body) {
+			refuse(w, http.StatusBadRequest, "The body must be one JSON object with a query. Batches are not served.")
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isObject(body []byte) bool {
+	for _, c := range body {
+		switch c {
+		case ' ', '\t', '\r', '\n':
+			continue
+		}
+		return c == '{' && json.Valid(body)
+	}
+	return false
+}
+
+// refuse answers in GraphQL's shape, for clients that read nothing else.
+func refuse(w http.ResponseWriter, status int, message string) {
+	body, err := json.Marshal(map[string]any{"errors": []any{map[string]any{"message": message}}, "data": nil})
+	if err != nil {
+		status = http.StatusInternalServerError
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may have gone
+}

@@ -1,0 +1,151 @@
+package graphqlapi
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator/core"
+	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"github.com/holdfast-pay/holdfast/api/graphql/generated"
+)
+
+// bounds is invariant 5. It is an extension of gqlgen: before parsing it looks at the document's length, before running at
+// its shape. It must come before the complexity limit, which walks fragments as often as they are named.
+type bounds struct{ Limits }
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationParameterMutator
+	graphql.OperationContextMutator
+} = bounds{}
+
+// ExtensionName is for gqlgen.
+func (bounds) ExtensionName() string { return "Bounds" }
+
+// Validate is for gqlgen.
+func (bounds) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationParameters refuses a document that is too long to be parsed.
+func (b bounds) MutateOperationParameters(_ context.Context, request *graphql.RawParams) *gqlerror.Error {
+	if len(request.Query) > b.QueryBytes {
+		return tooLarge("The query has %d bytes, more than the %d that are allowed. Split it.", len(request.Query), b.QueryBytes)
+	}
+	return nil
+}
+
+// MutateOperationContext refuses an operation of too many or too deeply nested fields.
+func (b bounds) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	m := measure{fragments: map[string]*extent{}, most: b.Fields + 1}
+	whole := m.of(operation.Operation.SelectionSet)
+	switch {
+	case whole.top > b.RootFields:
+		return tooLarge("The operation asks for %d fields at the top, more than the %d that are allowed. Split it.", whole.top, b.RootFields)
+	case whole.fields > b.Fields:
+		return tooLarge("The operation asks for more than the %d fields that are allowed. Split it.", b.Fields)
+	case whole.depth > b.Depth:
+		return tooLarge("The operation is nested %d deep, more than the %d that are allowed. Split it.", whole.depth, b.Depth)
+	}
+	return nil
+}
+
+func tooLarge(format string, args ...any) *gqlerror.Error {
+	err := gqlerror.Errorf(format, args...)
+	errcode.Set(err, "OPERATION_TOO_LARGE")
+	return err
+}
+
+// extent is how large a selection is.
+type extent struct{ top, fields, depth int }
+
+// measure counts every fragment once, however often it is spread: spreads of spreads double with every level.
+type measure struct {
+	fragments map[string]*extent
+	most      int // counting stops here, before it overflows
+}
+
+func (m measure) of(set ast.SelectionSet) (whole extent) {
+	for _, selection := range set {
+		var part extent
+		switch s := selection.(type) {
+		case *ast.Field:
+			inner := m.of(s.SelectionSet)
+			part = extent{top: 1, fields: 1 + inner.fields, depth: 1 + inner.depth}
+			if s.Name == "__schema" || s.Name == "__type" {
+				part.depth = 1 // introspection is deep, and bounded by a rule of its own
+			}
+		case *ast.InlineFragment:
+			part = m.of(s.SelectionSet)
+		case *ast.FragmentSpread:
+			part = m.ofFragment(s)
+		}
+		whole.top = min(whole.top+part.top, m.most)
+		whole.fields = min(whole.fields+part.fields, m.most)
+		whole.depth = max(whole.depth, part.depth)
+	}
+	return whole
+}
+
+func (m measure) ofFragment(s *ast.FragmentSpread) extent {
+	if known, ok := m.fragments[s.Name]; ok {
+		return *known
+	}
+	m.fragments[s.Name] = &extent{} // validation has refused circles; should one pass, it ends here
+	if s.Definition != nil {
+		*m.fragments[s.Name] = m.of(s.Definition.SelectionSet)
+	}
+	return *m.fragments[s.Name]
+}
+
+// complexity: a page costs what its length says.
+func complexity() (root generated.ComplexityRoot) {
+	pages := func(child int, first, last *int, _, _ *string) int {
+		length := maxPage
+		if first != nil {
+			length = *first
+		} else if last != nil {
+			length = *last
+		}
+		return 1 + child*min(max(length, 1), maxPage)
+	}
+	const list = 5 // how many wallets or keys an account is expected to have
+	root.BTCWallet.Transactions, root.BTCWallet.Invoices = pages, pages
+	root.UsdWallet.Transactions, root.UsdWallet.Invoices = pages, pages
+	root.ConsumerAccount.Wallets = func(child int) int { return 1 + child*list }
+	root.User.APIKeys = func(child int) int { return 1 + child*list }
+	return root
+}
+
+// validation is gqlparser's, with a difference: clients declare the variables of amounts as Int, which they are in
+// JSON; here they have scalars of their own, since an Int ends at 32 bits.
+func (r *resolver) validation() *rules.Rules {
+	set := rules.NewDefaultRules()
+	if !r.Development {
+		set.RemoveRule(rules.FieldsOnCorrectTypeRule.Name)
+		set.AddRule(rules.FieldsOnCorrectTypeRuleWithoutSuggestions.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	}
+	// Rules see a value in the order in which they were added.
+	positions := rules.VariablesInAllowedPositionRule
+	set.RemoveRule(positions.Name)
+	set.AddRule("IntsMayBeAmounts", intsMayBeAmounts)
+	set.AddRule(positions.Name, positions.RuleFunc)
+	return set
+}
+
+func intsMayBeAmounts(observers *core.Events, _ core.AddErrFunc) {
+	observers.OnValue(func(_ *core.Walker, value *ast.Value) {
+		if value.Kind != ast.Variable || value.ExpectedType == nil || value.VariableDefinition == nil ||
+			value.VariableDefinition.Type.NamedType != "Int" {
+			return
+		}
+		switch value.ExpectedType.NamedType {
+		case "SatAmount", "CentAmount", "Minutes", "SafeInt":
+			expected := *value.ExpectedType // of the schema, which must stay as it is
+			expected.NamedType = "Int"
+			value.ExpectedType = &expected
+		}
+	})
+}

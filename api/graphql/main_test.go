@@ -1,0 +1,262 @@
+package graphqlapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/holdfast-pay/holdfast/activities"
+	"github.com/holdfast-pay/holdfast/api"
+	"github.com/holdfast-pay/holdfast/devnet/devnettest"
+	"github.com/holdfast-pay/holdfast/identity"
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
+	"github.com/holdfast-pay/holdfast/lndclient"
+	"github.com/holdfast-pay/holdfast/lndclient/lndfake"
+	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/starter"
+	"github.com/holdfast-pay/holdfast/worker"
+	"github.com/holdfast-pay/holdfast/workflows"
+)
+
+const (
+	bank    = "bank"
+	network = "regtest"
+)
+
+// house is the whole product, but for LND, which is in memory: a ledger, Temporal, a worker, and the door over HTTP behind
+// the frame. Tests share it; each has accounts of its own.
+type house struct {
+	ledger  *ledger.Ledger
+	changes *ledger.Changes
+	starter *starter.Starter
+	network *lndfake.Network
+	bank    *lndfake.Node
+	peer    *lndfake.Node // somebody outside
+	issuer  *identity.DevIssuer
+	auth    *identity.Authenticator
+	config  Config
+	log     *lines
+	address string // of HTTP, host:port
+}
+
+// theHouse is built by the first test that asks, and torn down by TestMain.
+var theHouse struct {
+	once sync.Once
+	*house
+	err   error
+	stops []func() error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for i := len(theHouse.stops) - 1; i >= 0; i-- {
+		if err := theHouse.stops[i](); err != nil {
+			fmt.Fprintln(os.Stderr, "tear down:", err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+func home(t testing.TB) *house {
+	t.Helper()
+	theHouse.once.Do(func() { theHouse.house, theHouse.err = build() })
+	if theHouse.err != nil {
+		t.Fatalf("the house cannot be built: %v", theHouse.err)
+	}
+	return theHouse.house
+}
+
+func later(stop func() error) { theHouse.stops = append(theHouse.stops, stop) }
+
+func build() (*house, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	core, err := devnettest.StartCore(ctx, workflows.SearchAttributeTypes())
+	if err != nil {
+		return nil, err
+	}
+	later(core.Stop)
+	if err := ledger.MigrateUp(ctx, core.DatabaseURL); err != nil {
+		return nil, err
+	}
+	h := &house{network: lndfake.New(), log: &lines{}}
+	h.bank, h.peer = h.network.AddNode(bank), h.network.AddNode("peer")
+	for range 100 { // an output for every on-chain payment: none waits for another's change
+		h.bank.Deposit(1_000_000)
+	}
+	if h.ledger, err = ledger.Open(ctx, core.DatabaseURL, ledger.WithMaxConns(20)); err != nil {
+		return nil, err
+	}
+	later(func() error { h.ledger.Close(); return nil })
+	temporal, err := dial(ctx, core.Temporal)
+	if err != nil {
+		return nil, err
+	}
+	later(func() error { temporal.Close(); return nil })
+	settings := starter.DefaultConfig(lndclient.Regtest, []string{bank})
+	h.starter = starter.New(temporal, h.ledger, settings, slog.New(slog.DiscardHandler))
+	h.serveSagas(temporal)
+	if err := h.identify(); err != nil {
+		return nil, err
+	}
+	return h, h.serve()
+}
+
+// dial waits until the server knows the search attributes everywhere.
+func dial(ctx context.Context, address string) (client.Client, error) {
+	for {
+		c, err := client.DialContext(ctx, client.Options{HostPort: address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+		if err == nil {
+			if err = knows(ctx, c); err == nil {
+				return c, nil
+			}
+			c.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// knows starts a workflow that nobody serves, with every search attribute.
+func knows(ctx context.Context, temporal client.Client) error {
+	const id = "ready"
+	_, err := temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: id, TaskQueue: "nobody",
+		TypedSearchAttributes: workflows.Attributes(payment.Request{
+			WalletID: payment.NewID(), AccountID: payment.NewID(), KeyID: payment.NewID(), PaymentHash: ledgertest.RandomHash(), Node: bank, Amount: 1,
+		}),
+	}, "Nobody")
+	if err != nil {
+		return err
+	}
+	return temporal.TerminateWorkflow(ctx, id, "", "ready")
+}
+
+func (h *house) serveSagas(temporal client.Client) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- worker.Run(ctx, worker.Config{
+			Temporal: temporal, Ledger: h.ledger, Starter: h.starter, Nodes: map[string]lndclient.Node{bank: h.bank}, Network: network,
+			Timing: activities.Timing{Call: 5 * time.Second, Margin: time.Second, Follow: 300 * time.Millisecond, Pathfinding: 2 * time.Second},
+			Log:    slog.New(slog.DiscardHandler),
+		})
+	}()
+	later(func() error { cancel(); return <-ended })
+}
+
+func (h *house) identify() error {
+	dir, err := os.MkdirTemp("", "holdfast-issuer-")
+	if err != nil {
+		return err
+	}
+	later(func() error { return os.RemoveAll(dir) })
+	if h.issuer, err = identity.NewDevIssuer(filepath.Join(dir, "key.pem"), nil); err != nil {
+		return err
+	}
+	h.auth, err = identity.NewAuthenticator(identity.Config{
+		Keys: keyStore{h.ledger}, SecretPrefix: "test", Issuer: h.issuer.Issuer(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err == nil {
+		later(func() error { h.auth.Close(); return nil })
+	}
+	return err
+}
+
+// keyStore is the ledger in the words of identity.
+type keyStore struct{ *ledger.Ledger }
+
+func (s keyStore) KeyBySecretHash(ctx context.Context, hash [32]byte) (identity.KeyRecord, error) {
+	key, err := s.KeyBySecret(ctx, hash)
+	return recordOf(key), err
+}
+
+func (s keyStore) KeyByID(ctx context.Context, id payment.KeyID) (identity.KeyRecord, error) {
+	key, err := s.Key(ctx, id)
+	return recordOf(key), err
+}
+
+func recordOf(k ledger.Key) identity.KeyRecord {
+	return identity.KeyRecord{
+		ID: k.ID, AccountID: k.AccountID, Scopes: k.Scopes, RevokedAt: k.RevokedAt, ExpiresAt: k.ExpiresAt, SecretHash: k.SecretHash,
+	}
+}
+
+func (h *house) authenticate(ctx context.Context, header http.Header) (context.Context, error) {
+	shown, err := identity.CredentialsOfHeader(header)
+	if err != nil {
+		return ctx, err
+	}
+	who, err := h.auth.Authenticate(ctx, shown)
+	return identity.WithPrincipal(ctx, who), err
+}
+
+// serve puts the door behind the frame.
+func (h *house) serve() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	later(func() error { cancel(); return nil })
+	h.changes = ledger.NewChanges(h.ledger, 2*time.Second, slog.New(slog.DiscardHandler))
+	heard := make(chan error, 1)
+	go func() { heard <- h.changes.Run(ctx) }()
+	later(func() error { cancel(); return <-heard })
+	h.config = Config{
+		Starter: h.starter, Ledger: h.ledger, Changes: h.changes, Authenticate: h.authenticate, Issuer: h.issuer, Development: true,
+		Network: network, LightningDomain: "localhost", NodeIDs: []string{h.bank.Pubkey()}, SecretPrefix: "test",
+		Log: slog.New(slog.NewTextHandler(h.log, nil)),
+	}
+	address, stop, err := h.open(h.config)
+	if err == nil {
+		later(stop)
+	}
+	h.address = address
+	return err
+}
+
+// open serves a door of its own; most tests use the common one.
+func (h *house) open(cfg Config) (address string, stop func() error, err error) {
+	door, err := New(cfg)
+	if err != nil {
+		return "", nil, err
+	}
+	frame, err := api.Start(context.Background(), api.Config{
+		HTTP: "127.0.0.1:0", GraphQL: door.HTTP, GraphQLWS: door.WS, Authenticate: cfg.Authenticate, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	return frame.HTTPAddress(), func() error { return frame.Stop(context.Background()) }, nil
+}
+
+// lines is a log that tests read.
+type lines struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
+}

@@ -1,0 +1,446 @@
+package graphqlapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/holdfast-pay/holdfast/lndclient"
+	"github.com/holdfast-pay/holdfast/lndclient/lndfake"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// errand is a payment that a mutation of a BTC wallet can make: a fresh one at every call.
+type errand struct {
+	door  payment.Door
+	sat   payment.Sat // of the amount; what it needs is a little more where there are fees
+	input func(h *house, t testing.TB, from string) vars
+}
+
+func errands() []errand {
+	return []errand{
+		{payment.DoorIntraLedger, 5_000, func(h *house, t testing.TB, from string) vars {
+			return vars{"walletId": from, "recipientWalletId": h.funded(t, 1).wallet.ID.String(), "amount": 5_000}
+		}},
+		{payment.DoorInvoice, 5_000, func(h *house, _ testing.TB, from string) vars {
+			return vars{"walletId": from, "paymentRequest": h.peer.MakeInvoice(5_000).Request}
+		}},
+		{payment.DoorNoAmountInvoice, 5_000, func(h *house, _ testing.TB, from string) vars {
+			return vars{"walletId": from, "paymentRequest": h.peer.MakeInvoice(0).Request, "amount": 5_000}
+		}},
+		{payment.DoorOnchain, 5_000, func(_ *house, _ testing.TB, from string) vars {
+			return vars{"walletId": from, "address": lndfake.OutsideAddress(), "amount": 5_000}
+		}},
+		{payment.DoorOnchainAll, 100_000, func(_ *house, _ testing.TB, from string) vars {
+			return vars{"walletId": from, "address": lndfake.OutsideAddress()}
+		}},
+	}
+}
+
+// eachErrand runs a test for every mutation that pays from a BTC wallet, with an owner who has 100,000 sat.
+func eachErrand(t *testing.T, test func(t *testing.T, o *owner, e errand)) {
+	t.Parallel()
+	h := home(t)
+	for _, e := range errands() {
+		t.Run(string(e.door), func(t *testing.T) {
+			t.Parallel()
+			test(t, h.funded(t, 100_000), e)
+		})
+	}
+}
+
+func (e errand) for_(o *owner) vars { return e.input(o.house, o.t, o.wallet.ID.String()) } //nolint:revive // reads as it is meant
+
+func TestWithinTheBudget(t *testing.T) {
+	eachErrand(t, func(t *testing.T, o *owner, e errand) {
+		key, id := o.key("READ WRITE", map[string]any{"DAILY": 200_000, "WEEKLY": 200_000, "MONTHLY": 200_000, "ANNUAL": 200_000})
+		key.t = t
+		p := key.pay(e.door, e.for_(o))
+		p.wantPaid()
+		if spent := o.limits(id)["dailySpentSats"]; spent < e.sat {
+			t.Errorf("%d sat are counted as spent, at least %d were", spent, e.sat)
+		}
+		if left := o.balance(); left > 100_000-e.sat {
+			t.Errorf("%d sat are left", left)
+		}
+		if e.door == payment.DoorOnchain || e.door == payment.DoorOnchainAll {
+			p.want(p.field+".transaction.status", "PENDING") // until it confirms
+		} else {
+			p.want(p.field+".transaction.status", "SUCCESS")
+		}
+		p.want(p.field+".transaction.direction", "SEND")
+	})
+}
+
+// limits are the numbers of a key's budget.
+func (o *owner) limits(id string) map[string]payment.Sat {
+	o.t.Helper()
+	a := o.ask(`{ me { apiKeys { id limits { dailyLimitSats weeklyLimitSats monthlyLimitSats annualLimitSats dailySpentSats weeklySpentSats
+		monthlySpentSats annualSpentSats dailyRemainingSats weeklyRemainingSats monthlyRemainingSats annualRemainingSats reservedSats } } } }`, nil)
+	for _, key := range a.at("me.apiKeys").([]any) {
+		key := key.(map[string]any)
+		if key["id"] != id {
+			continue
+		}
+		out := map[string]payment.Sat{}
+		for name, value := range key["limits"].(map[string]any) {
+			if number, ok := value.(json.Number); ok {
+				n, err := number.Int64()
+				if err != nil {
+					o.t.Fatal(err)
+				}
+				out[name] = payment.Sat(n)
+			}
+		}
+		return out
+	}
+	o.t.Fatalf("no key %s in %s", id, a.raw)
+	return nil
+}
+
+func TestOverEachWindow(t *testing.T) {
+	eachErrand(t, func(t *testing.T, o *owner, e errand) {
+		for _, window := range payment.Windows() {
+			key, id := o.key("READ WRITE", map[string]any{strings.ToUpper(string(window)): 1_000})
+			key.t = t
+			p := key.pay(e.door, e.for_(o))
+			p.wantFailed(codeRestricted, string(window))
+			for _, part := range []string{"1,000 sat", "spent", "remaining"} {
+				if !strings.Contains(p.message(), part) {
+					t.Errorf("the message does not tell %q: %s", part, p.message())
+				}
+			}
+			if spent := o.limits(id); spent[string(window)+"SpentSats"] != 0 || spent["reservedSats"] != 0 {
+				t.Errorf("a refused payment was counted: %v", spent)
+			}
+		}
+		if o.balance() != 100_000 {
+			t.Errorf("the balance is %d", o.balance())
+		}
+		if !strings.Contains(o.house.log.String(), "a budget refused a payment") {
+			t.Error("the refusal is not in the log")
+		}
+	})
+}
+
+func TestWithoutBudget(t *testing.T) {
+	eachErrand(t, func(t *testing.T, o *owner, e errand) {
+		o.t = t
+		o.pay(e.door, e.for_(o)).wantPaid()
+	})
+}
+
+func TestKeyWithoutLimitsRecordsSpending(t *testing.T) {
+	t.Parallel()
+	o := home(t).funded(t, 100_000)
+	key, id := o.key("READ WRITE", nil)
+	key.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": o.house.peer.MakeInvoice(5_000).Request}).wantPaid()
+	got := o.limits(id)
+	if got["dailySpentSats"] != 5_001 || got["annualSpentSats"] != 5_001 || got["reservedSats"] != 0 { // the unused fee reserve came back
+		t.Errorf("got %v", got)
+	}
+	for name := range got {
+		if strings.Contains(name, "Limit") || strings.Contains(name, "Remaining") {
+			t.Errorf("%s is not null", name)
+		}
+	}
+}
+
+func TestReadKeyCannotPay(t *testing.T) {
+	eachErrand(t, func(t *testing.T, o *owner, e errand) {
+		for _, scopes := range []string{"READ", "RECEIVE", "READ RECEIVE"} {
+			key, _ := o.key(scopes, nil)
+			key.t = t
+			key.send(payQuery(e.door), vars{"input": e.for_(o)}).wantRefused(codeUnauthorized, "Permission denied")
+		}
+		nobody := o.house.nobody(t)
+		nobody.send(payQuery(e.door), vars{"input": e.for_(o)}).wantRefused(codeUnauthorized, "Not authorized")
+	})
+}
+
+func TestAnotherOwnersWallet(t *testing.T) {
+	eachErrand(t, func(t *testing.T, o *owner, e errand) {
+		thief := o.house.funded(t, 100_000)
+		for _, caller := range []*owner{thief, mustKey(thief)} {
+			caller.pay(e.door, e.for_(o)).wantFailed(codeInput, "Invalid walletId for account.")
+		}
+		if o.balance() != 100_000 {
+			t.Errorf("the balance is %d", o.balance())
+		}
+		unknown := e.input(o.house, t, uuid.NewString())
+		thief.pay(e.door, unknown).wantFailed(codeInput, "Invalid walletId for account.")
+	})
+}
+
+func mustKey(o *owner) *owner {
+	key, _ := o.key("READ WRITE", nil)
+	return key
+}
+
+func TestReplay(t *testing.T) {
+	eachErrand(t, func(t *testing.T, o *owner, e errand) {
+		o = o.once()
+		o.t = t
+		input := e.for_(o)
+		first := o.pay(e.door, input)
+		first.wantPaid()
+		id, left := first.text(first.field+".transaction.id"), o.balance()
+		var together sync.WaitGroup
+		for range 5 {
+			together.Go(func() {
+				again := o.pay(e.door, input)
+				if again.text(again.field+".transaction.id") != id || again.status() != "SUCCESS" {
+					t.Errorf("got %s, want transaction %s", again.raw, id)
+				}
+			})
+		}
+		together.Wait()
+		if o.balance() != left {
+			t.Errorf("the balance went from %d to %d", left, o.balance())
+		}
+		input["memo"] = "another body"
+		o.pay(e.door, input).wantFailed(codeInput, "idempotency key")
+		o.with("X-Idempotency-Key", "no-uuid").post("{}").wantStatus(http.StatusBadRequest)
+	})
+}
+
+func (a *answer) wantStatus(status int) {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Errorf("HTTP %d, want %d: %s", a.status, status, a.raw)
+	}
+}
+
+// 20 at once against a budget for 7.
+func TestExactlySevenPass(t *testing.T) {
+	eachErrand(t, func(t *testing.T, o *owner, e errand) {
+		if e.door == payment.DoorOnchainAll {
+			t.Skip("a wallet can be emptied once")
+		}
+		need := e.sat
+		switch e.door {
+		case payment.DoorInvoice, payment.DoorNoAmountInvoice:
+			need += 25 // the fee reserve: half a percent
+		case payment.DoorOnchain:
+			t.Skip("the reserve is the miner fee, which differs: see the e2e tests")
+		}
+		o = o.house.funded(t, 1_000_000)
+		key, id := o.key("READ WRITE", map[string]any{"DAILY": 7*need + need/2})
+		key.t = t
+		// Held, so that no unused fee comes back while others ask.
+		var results [20]string
+		var together sync.WaitGroup
+		for i := range results {
+			input := e.for_(o)
+			if e.door == payment.DoorInvoice {
+				input["paymentRequest"] = o.house.peer.MakeHold(e.sat).Request
+			}
+			together.Go(func() {
+				p := key.pay(e.door, input)
+				results[i] = p.status() + p.code()
+			})
+		}
+		together.Wait()
+		counted := map[string]int{}
+		for _, result := range results {
+			counted[result]++
+		}
+		passed := counted["SUCCESS"] + counted["PENDING"]
+		if e.door == payment.DoorNoAmountInvoice { // unused fees come back at once: at least seven fit
+			if passed < 7 || passed > 8 {
+				t.Errorf("%v", counted)
+			}
+		} else if passed != 7 || counted["FAILURE"+string(codeRestricted)] != 13 {
+			t.Errorf("%v", counted)
+		}
+		if spent := o.limits(id)["dailySpentSats"]; spent > 7*need+need/2 {
+			t.Errorf("%d sat were spent", spent)
+		}
+	})
+}
+
+// A hold invoice: PENDING in time, counted while held, given back when canceled.
+func TestHoldInvoice(t *testing.T) {
+	t.Parallel()
+	o := home(t).funded(t, 100_000)
+	key, id := o.key("READ WRITE", map[string]any{"DAILY": 50_000})
+	held := o.house.peer.MakeHold(5_000)
+	p := key.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": held.Request})
+	if p.status() != "PENDING" || p.code() != "" {
+		t.Fatalf("got %s", p.raw)
+	}
+	p.want(p.field+".transaction.status", "PENDING")
+	if got := o.limits(id); got["dailySpentSats"] != 5_025 || got["reservedSats"] != 5_025 || got["dailyRemainingSats"] != 50_000-5_025 {
+		t.Errorf("while held: %v", got)
+	}
+	key.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": held.Request}).
+		wantFailed(codeInput, "There is a pending payment for this invoice")
+	if err := o.house.peer.CancelInvoice(t.Context(), held.Hash); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the compensation", func() bool { return o.balance() == 100_000 && o.limits(id)["dailySpentSats"] == 0 })
+}
+
+func TestUsdAndLnurlHaveTheirPlace(t *testing.T) {
+	t.Parallel()
+	o := home(t).funded(t, 100_000)
+	usd := o.usdWallet().ID.String()
+	btc := o.wallet.ID.String()
+	invoice, address := o.house.peer.MakeInvoice(0).Request, lndfake.OutsideAddress()
+	for _, c := range []struct {
+		door  payment.Door
+		input vars
+		code  Code
+	}{
+		{payment.DoorIntraLedgerUsd, vars{"walletId": usd, "recipientWalletId": uuid.NewString(), "amount": 5}, codeNoPrice},
+		{payment.DoorIntraLedgerUsd, vars{"walletId": btc, "recipientWalletId": uuid.NewString(), "amount": 5}, codeInput},
+		{payment.DoorInvoice, vars{"walletId": usd, "paymentRequest": invoice}, codeNoPrice},
+		{payment.DoorNoAmountInvoice, vars{"walletId": usd, "paymentRequest": invoice, "amount": 5}, codeInput},
+		{payment.DoorNoAmountUsdInvoice, vars{"walletId": usd, "paymentRequest": invoice, "amount": 5}, codeNoPrice},
+		{payment.DoorLnurl, vars{"walletId": btc, "lnurl": "lnurl1dp68gurn8ghj7", "amount": 5}, codeLnurl},
+		{payment.DoorLnAddress, vars{"walletId": btc, "lnAddress": "a@b.example", "amount": 5}, codeLnurl},
+		{payment.DoorOnchainUsd, vars{"walletId": usd, "address": address, "amount": 500}, codeNoPrice},
+		{payment.DoorOnchainUsdAsBtc, vars{"walletId": usd, "address": address, "amount": 50_000}, codeNoPrice},
+		{payment.DoorOnchainAll, vars{"walletId": usd, "address": address}, codeNoPrice},
+	} {
+		o.pay(c.door, c.input).wantFailed(c.code, "")
+	}
+}
+
+// Every code of API.md, section 7, that a payment can be refused with.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 20_000)
+	me := o.wallet.ID.String()
+	other := h.funded(t, 50_000)
+	own := other.ask(`mutation($w: WalletId!) { lnInvoiceCreate(input: {walletId: $w, amount: 100}) { invoice { paymentRequest } errors { message } } }`,
+		vars{"w": other.wallet.ID}).text("lnInvoiceCreate.invoice.paymentRequest")
+	mine := o.ask(`mutation($w: WalletId!) { lnInvoiceCreate(input: {walletId: $w, amount: 100}) { invoice { paymentRequest } errors { message } } }`,
+		vars{"w": me}).text("lnInvoiceCreate.invoice.paymentRequest")
+	failing := func(reason payment.Reason) string {
+		made := h.peer.MakeInvoice(100)
+		h.bank.Plan(made.Hash, lndfake.Fails(reason), lndfake.Fails(reason), lndfake.Fails(reason), lndfake.Fails(reason))
+		return made.Request
+	}
+	for name, c := range map[string]struct {
+		door    payment.Door
+		input   vars
+		code    Code
+		message string
+	}{
+		"balance too small":          {payment.DoorInvoice, vars{"paymentRequest": h.peer.MakeInvoice(50_000).Request}, codeBalance, "20,000 sat"},
+		"same wallet":                {payment.DoorIntraLedger, vars{"recipientWalletId": me, "amount": 5}, codeSelf, ""},
+		"own invoice, same wallet":   {payment.DoorInvoice, vars{"paymentRequest": mine}, codeSelf, ""},
+		"expired":                    {payment.DoorInvoice, vars{"paymentRequest": h.peer.MakeExpired(100).Request}, codeLightning, "expired"},
+		"rejected":                   {payment.DoorInvoice, vars{"paymentRequest": failing(payment.ReasonRejected)}, codeLightning, ""},
+		"timed out":                  {payment.DoorInvoice, vars{"paymentRequest": failing(payment.ReasonTimeout)}, codeLightning, ""},
+		"no route":                   {payment.DoorInvoice, vars{"paymentRequest": failing(payment.ReasonNoRoute)}, codeRoute, ""},
+		"does not decode":            {payment.DoorInvoice, vars{"paymentRequest": own[:len(own)-9] + "qqqqqqqqq"}, codeDecode, ""},
+		"zero":                       {payment.DoorIntraLedger, vars{"recipientWalletId": other.wallet.ID, "amount": 0}, codeInput, "above zero"},
+		"zero for an open invoice":   {payment.DoorNoAmountInvoice, vars{"paymentRequest": h.peer.MakeInvoice(0).Request, "amount": 0}, codeInput, "above zero"},
+		"zero beside an amount":      {payment.DoorNoAmountInvoice, vars{"paymentRequest": h.peer.MakeInvoice(7).Request, "amount": 0}, codeInput, "above zero"},
+		"amount given twice":         {payment.DoorNoAmountInvoice, vars{"paymentRequest": h.peer.MakeInvoice(7).Request, "amount": 7}, codeInput, "Leave the amount out"},
+		"no amount":                  {payment.DoorInvoice, vars{"paymentRequest": h.peer.MakeInvoice(0).Request}, codeInput, "no amount"},
+		"dust":                       {payment.DoorOnchain, vars{"address": lndfake.OutsideAddress(), "amount": 500}, codeInput, "lightning"},
+		"address of another network": {payment.DoorOnchain, vars{"address": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "amount": 5000}, codeInput, "mainnet"},
+		"recipient unknown":          {payment.DoorIntraLedger, vars{"recipientWalletId": uuid.NewString(), "amount": 5}, codeInput, "recipient"},
+		"recipient in dollars":       {payment.DoorIntraLedger, vars{"recipientWalletId": other.usdWallet().ID, "amount": 5}, codeInput, "currency"},
+	} {
+		c.input["walletId"] = me
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			caller := *o
+			caller.t = t
+			caller.pay(c.door, c.input).wantFailed(c.code, c.message)
+		})
+	}
+	t.Run("already paid", func(t *testing.T) {
+		t.Parallel()
+		payer := h.funded(t, 20_000)
+		for _, invoice := range []string{own, h.peer.MakeInvoice(100).Request} {
+			payer.pay(payment.DoorInvoice, vars{"walletId": payer.wallet.ID, "paymentRequest": invoice}).wantPaid()
+			left := payer.balance()
+			again := payer.pay(payment.DoorInvoice, vars{"walletId": payer.wallet.ID, "paymentRequest": invoice})
+			if again.status() != "ALREADY_PAID" || again.code() != string(codeLightning) || again.message() != "Invoice is already paid" {
+				t.Errorf("got %s", again.raw)
+			}
+			if payer.balance() != left {
+				t.Errorf("the balance went from %d to %d", left, payer.balance())
+			}
+		}
+	})
+}
+
+// The node is away and nothing was sent.
+func TestNodeOffline(t *testing.T) {
+	h := home(t) // alone: others need the node
+	o := h.funded(t, 20_000)
+	h.bank.Fail(lndfake.SendPayment, lndfake.BeforeEffect, lndclient.KindUnavailable)
+	p := o.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": h.peer.MakeInvoice(100).Request})
+	t.Log(p.raw)
+}
+
+// Malformed scalars: class 2, in every payment mutation and every argument.
+func TestMalformedScalars(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 20_000)
+	for _, e := range errands() {
+		for field, values := range map[string][]any{
+			"walletId":          {"", "no-uuid", 7, true, "{" + o.wallet.ID.String() + "}", vars{}, []any{}},
+			"recipientWalletId": {"no-uuid"},
+			"amount":            {-1, "-1", 1.5, "1.5", "1e3", "", "abc", "0x10", "10000000000001", 10_000_000_000_001, true, "９", json.Number("1e400")},
+			"memo":              {strings.Repeat("x", 640), 7, "a\x00b"},
+			"paymentRequest":    {"", "pay me", lndfake.OutsideAddress(), 7},
+			"address":           {"", "two words", "addr?amount=1", 7},
+		} {
+			good := e.for_(o)
+			if _, has := good[field]; !has && field != "memo" {
+				continue
+			}
+			for _, value := range values {
+				input := vars{}
+				for name, v := range good {
+					input[name] = v
+				}
+				input[field] = value
+				o.pay(e.door, input).wantMalformed("Invalid value for")
+			}
+		}
+	}
+	if o.balance() != 20_000 {
+		t.Errorf("the balance is %d", o.balance())
+	}
+}
+
+// Amounts as numbers and as strings, as literals and as variables, declared as what they are and as Int.
+func TestAmountsOnTheWire(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o, to := h.funded(t, 20_000), h.funded(t, 1)
+	const mutation = `mutation%s { intraLedgerPaymentSend(input: {walletId: "%s", recipientWalletId: "%s", amount: %s}) { status errors { message code } } }`
+	for i, c := range []struct {
+		declared, amount string
+		variables        vars
+	}{
+		{"", "100", nil}, {"", `"100"`, nil},
+		{"($a: SatAmount!)", "$a", vars{"a": 100}}, {"($a: SatAmount!)", "$a", vars{"a": "100"}}, {"($a: Int!)", "$a", vars{"a": 100}},
+	} {
+		a := o.ask(fmt.Sprintf(mutation, c.declared, o.wallet.ID, to.wallet.ID, c.amount), c.variables)
+		a.want("intraLedgerPaymentSend.status", "SUCCESS")
+		if want := payment.Sat(20_000 - 100*(i+1)); o.balance() != want {
+			t.Errorf("the balance is %d, want %d", o.balance(), want)
+		}
+	}
+	// Beyond 32 bits: refused for the balance, not for the form.
+	p := paid{o.ask(fmt.Sprintf(mutation, "($a: Int!)", o.wallet.ID, to.wallet.ID, "$a"), vars{"a": 5_000_000_000}), "intraLedgerPaymentSend"}
+	if p.code() != string(codeBalance) {
+		t.Errorf("got %s", p.raw)
+	}
+}

@@ -1,0 +1,111 @@
+package graphqlapi
+
+import (
+	"context"
+	"crypto/subtle"
+
+	"github.com/holdfast-pay/holdfast/api"
+	"github.com/holdfast-pay/holdfast/api/graphql/generated"
+	"github.com/holdfast-pay/holdfast/api/graphql/scalar"
+	"github.com/holdfast-pay/holdfast/api/limit"
+	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// developmentCode is what the development login takes for any phone.
+const developmentCode = "000000"
+
+// sessionTime is how long a development login lasts.
+const sessionTime = 30 * day
+
+// UserLogin opens a session in development: the first login of a phone opens its account.
+func (m mutations) UserLogin(ctx context.Context, in generated.UserLoginInput) (*generated.AuthTokenPayload, error) {
+	token, err := m.login(ctx, in)
+	if err != nil {
+		return &generated.AuthTokenPayload{Errors: m.payloadErrors(ctx, err)}, nil
+	}
+	return &generated.AuthTokenPayload{Errors: none(), AuthToken: &token, TotpRequired: new(false)}, nil
+}
+
+func (r *resolver) login(ctx context.Context, in generated.UserLoginInput) (string, error) {
+	if bad := scalar.Problem(in); bad != nil {
+		return "", bad
+	}
+	if r.Issuer == nil {
+		return "", payment.Errorf(payment.ReasonInvalidInput, "Here is no login by phone. Get a token from the identity provider.")
+	}
+	if err := limit.Check(ctx, r.Limiter, limit.Logins, limit.Address(api.ClientAddress(ctx))); err != nil {
+		return "", err
+	}
+	if subtle.ConstantTimeCompare([]byte(in.Code.Text), []byte(developmentCode)) != 1 {
+		return "", payment.Errorf(payment.ReasonInvalidInput, "The code is wrong. In development it is %s.", developmentCode)
+	}
+	user, err := r.Ledger.Login(ctx, in.Phone.Text)
+	if err != nil {
+		return "", err
+	}
+	return r.Issuer.Mint(user.AccountID, sessionTime)
+}
+
+// UserUpdateUsername gives the user a name, which is also his lightning address.
+func (m mutations) UserUpdateUsername(ctx context.Context, in generated.UserUpdateUsernameInput) (*generated.UserUpdateUsernamePayload, error) {
+	user, err := m.changed(ctx, in, func() error { return m.Ledger.SetUsername(ctx, account(ctx), in.Username.Text) })
+	if err != nil {
+		return &generated.UserUpdateUsernamePayload{Errors: m.payloadErrors(ctx, err)}, nil
+	}
+	return &generated.UserUpdateUsernamePayload{Errors: none(), User: userOf(user)}, nil
+}
+
+// AccountUpdateDisplayCurrency chooses what amounts are shown in.
+func (m mutations) AccountUpdateDisplayCurrency(ctx context.Context, in generated.AccountUpdateDisplayCurrencyInput) (*generated.AccountUpdateDisplayCurrencyPayload, error) {
+	user, err := m.changed(ctx, in, func() error { return m.Ledger.SetDisplayCurrency(ctx, account(ctx), in.Currency.Text) })
+	if err != nil {
+		return &generated.AccountUpdateDisplayCurrencyPayload{Errors: m.payloadErrors(ctx, err)}, nil
+	}
+	return &generated.AccountUpdateDisplayCurrencyPayload{Errors: none(), Account: accountOf(user)}, nil
+}
+
+// AccountUpdateDefaultWalletID chooses the wallet that receives what names none.
+func (m mutations) AccountUpdateDefaultWalletID(ctx context.Context, in generated.AccountUpdateDefaultWalletIDInput) (*generated.AccountUpdateDefaultWalletIDPayload, error) {
+	user, err := m.changed(ctx, in, func() error {
+		if _, err := m.ownWallet(ctx, in.WalletID.ID); err != nil {
+			return err
+		}
+		return m.Ledger.SetDefaultWallet(ctx, account(ctx), in.WalletID.ID)
+	})
+	if err != nil {
+		return &generated.AccountUpdateDefaultWalletIDPayload{Errors: m.payloadErrors(ctx, err)}, nil
+	}
+	return &generated.AccountUpdateDefaultWalletIDPayload{Errors: none(), Account: accountOf(user)}, nil
+}
+
+// changed makes a change to the caller's account, and reads how it is now.
+func (r *resolver) changed(ctx context.Context, input any, change func() error) (ledger.User, error) {
+	if bad := scalar.Problem(input); bad != nil {
+		return ledger.User{}, bad
+	}
+	if err := change(); err != nil {
+		return ledger.User{}, err
+	}
+	return r.user(ctx)
+}
+
+// CallbackEndpointAdd stores an address to call.
+func (m mutations) CallbackEndpointAdd(ctx context.Context, in generated.CallbackEndpointAddInput) (*generated.CallbackEndpointAddPayload, error) {
+	if bad := scalar.Problem(in); bad != nil {
+		return &generated.CallbackEndpointAddPayload{Errors: m.payloadErrors(ctx, bad)}, nil
+	}
+	added, err := m.Ledger.AddCallback(ctx, account(ctx), in.URL.Text)
+	if err != nil {
+		return &generated.CallbackEndpointAddPayload{Errors: m.payloadErrors(ctx, err)}, nil
+	}
+	return &generated.CallbackEndpointAddPayload{Errors: none(), ID: &scalar.EndpointID{ID: added.ID}}, nil
+}
+
+// CallbackEndpointDelete forgets one.
+func (m mutations) CallbackEndpointDelete(ctx context.Context, in generated.CallbackEndpointDeleteInput) (*generated.SuccessPayload, error) {
+	if bad := scalar.Problem(in); bad != nil {
+		return &generated.SuccessPayload{Errors: m.payloadErrors(ctx, bad)}, nil
+	}
+	return m.succeeded(ctx, m.Ledger.DeleteCallback(ctx, account(ctx), in.ID.ID)), nil
+}

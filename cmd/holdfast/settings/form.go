@@ -1,0 +1,68 @@
+package settings
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Off is an address that is not listened on, where a default or an env file has one.
+const Off = "off"
+
+// minToken is the shortest token that a caller cannot guess.
+const minToken = 20
+
+// form brings a text into its one form, and refuses what does not look like it. A wrong one stays, so that it is not
+// called missing as well.
+func form(kind, text string) (string, error) {
+	switch kind {
+	case "address":
+		return listenAddress(text)
+	case "url":
+		at, err := url.Parse(text)
+		if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+			return text, errors.New("Use a URL that begins with http:// or https://.")
+		}
+	case "origins":
+		at, err := url.Parse(text)
+		if err != nil || at.Scheme+"://"+at.Host != text || at.Scheme != "http" && at.Scheme != "https" {
+			return text, errors.New("Use origins like https://wallet.example, without a path, separated by commas.")
+		}
+	case "prefix":
+		const longest = 16
+		if len(text) > longest || strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			return text, errors.New("Use 1 to 16 letters and digits.")
+		}
+	case "token":
+		if len(text) < minToken || strings.ContainsAny(text, " \t\r\n") {
+			return text, errors.New("Use at least 20 characters without spaces, from a random source.")
+		}
+	}
+	return text, nil
+}
+
+// listenAddress takes host:port, and the URL that a devnet writes for people: http://host:port. Off is empty.
+func listenAddress(text string) (string, error) {
+	if text == Off {
+		return "", nil
+	}
+	address := strings.TrimSuffix(strings.TrimPrefix(text, "http://"), "/")
+	_, port, err := net.SplitHostPort(address)
+	number, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || number < 0 || number > 65535 {
+		return text, errors.New("Use host:port, like 127.0.0.1:8080, or off.")
+	}
+	return address, nil
+}
+
+// signatures are the algorithms of JWTs that a JWKS can carry: those with a public key.
+func signatures() []string {
+	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+}
+
+func unknownSignature(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(signatures(), name) })
+}
