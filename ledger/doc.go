@@ -30,4 +30,6 @@
 //  9. Rule 12: transfers, events, spends and payments cannot be rewritten or deleted, by nobody.
 //  10. A payment moves only as payment.Moves allows (table payment_moves); what is final never changes.
 //  11. A batch gives what its calls would have got one by one, and one caller's mistake is not another's error.
+//  12. Rule 11: a key's account, scopes, secret and end never change (trigger key_guard); limits and revocation ask for the
+//     owner's account. A phone and a username stay with their account (account_guard), whose default wallet is its own.
 package ledger
