@@ -34,9 +34,7 @@ type keys struct{ ledger *ledger.Ledger }
 // KeyBySecretHash finds the key of a secret.
 func (k keys) KeyBySecretHash(ctx context.Context, hash [32]byte) (identity.KeyRecord, error) {
 	key, err := k.ledger.KeyBySecret(ctx, hash)
-	record := recordOf(key)
-	record.SecretHash = hash // it was found by it
-	return record, err
+	return recordOf(key), err
 }
 
 // KeyByID finds a key that a gateway has authenticated.
@@ -46,7 +44,9 @@ func (k keys) KeyByID(ctx context.Context, id payment.KeyID) (identity.KeyRecord
 }
 
 func recordOf(k ledger.Key) identity.KeyRecord {
-	return identity.KeyRecord{ID: k.ID, AccountID: k.AccountID, Scopes: k.Scopes, RevokedAt: k.RevokedAt, ExpiresAt: k.ExpiresAt}
+	return identity.KeyRecord{
+		ID: k.ID, AccountID: k.AccountID, SecretHash: k.SecretHash, Scopes: k.Scopes, RevokedAt: k.RevokedAt, ExpiresAt: k.ExpiresAt,
+	}
 }
 
 // authenticated finds out who calls. Without credentials the door sees nobody, at the rate of the client's address.
