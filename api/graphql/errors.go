@@ -61,7 +61,7 @@ func codeOf(reason payment.Reason) Code {
 	case payment.ReasonKeyNotFound, payment.ReasonKeyInactive, payment.ReasonUnauthenticated:
 		return codeUnauthorized
 	case payment.ReasonUnavailable, payment.ReasonInternal, payment.ReasonNodeNotFound, payment.ReasonNodeFunds, payment.ReasonPublishRejected,
-		payment.ReasonConflict, payment.ReasonAbandoned, payment.ReasonCanceled:
+		payment.ReasonConflict, payment.ReasonAbandoned, payment.ReasonCanceled, payment.ReasonLockNotFound, payment.ReasonLockConflict:
 		return codeUnknown
 	default:
 		return ""

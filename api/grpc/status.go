@@ -29,7 +29,7 @@ func codeOf(reason payment.Reason) codes.Code {
 		return codes.NotFound
 	case payment.ReasonBudgetExceeded, payment.ReasonInsufficientBalance, payment.ReasonPaymentInFlight, payment.ReasonInvoiceExpired,
 		payment.ReasonInvoiceCanceled, payment.ReasonNoRoute, payment.ReasonFeeOverLimit, payment.ReasonNodeFunds, payment.ReasonNodeNotFound,
-		payment.ReasonLockConflict:
+		payment.ReasonLockConflict, payment.ReasonLnurl:
 		return codes.FailedPrecondition
 	case payment.ReasonAlreadyPaid, payment.ReasonIdempotencyConflict:
 		return codes.AlreadyExists
@@ -42,7 +42,7 @@ func codeOf(reason payment.Reason) codes.Code {
 		return codes.Aborted
 	case payment.ReasonTooManyRequests:
 		return codes.ResourceExhausted
-	case payment.ReasonUnavailable, payment.ReasonNodeOffline:
+	case payment.ReasonUnavailable, payment.ReasonNodeOffline, payment.ReasonNoPrice:
 		return codes.Unavailable
 	default:
 		return codes.Internal

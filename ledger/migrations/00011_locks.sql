@@ -179,12 +179,7 @@ BEGIN
         RETURN; -- retired for good
     END IF;
     UPDATE spends SET counted = 0, state = 'released' WHERE key_id = key AND at = spent_at;
-    UPDATE budgets SET sums = ARRAY[
-            sums[1] - CASE WHEN spent_at >= oldest[1] THEN back ELSE 0 END,
-            sums[2] - CASE WHEN spent_at >= oldest[2] THEN back ELSE 0 END,
-            sums[3] - CASE WHEN spent_at >= oldest[3] THEN back ELSE 0 END,
-            sums[4] - CASE WHEN spent_at >= oldest[4] THEN back ELSE 0 END]
-     WHERE key_id = key;
+    PERFORM budget_give_back(key, spent_at, back, 0);
 END
 $$;
 -- +goose StatementEnd

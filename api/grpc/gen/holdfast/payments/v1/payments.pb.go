@@ -177,6 +177,8 @@ const (
 	Reason_REASON_LOCK_CONFLICT        Reason = 33
 	Reason_REASON_UNAUTHENTICATED      Reason = 34
 	Reason_REASON_ACCOUNT_NOT_FOUND    Reason = 35
+	Reason_REASON_LNURL                Reason = 36
+	Reason_REASON_NO_PRICE             Reason = 37
 )
 
 // Enum value maps for Reason.
@@ -218,6 +220,8 @@ var (
 		33: "REASON_LOCK_CONFLICT",
 		34: "REASON_UNAUTHENTICATED",
 		35: "REASON_ACCOUNT_NOT_FOUND",
+		36: "REASON_LNURL",
+		37: "REASON_NO_PRICE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":          0,
@@ -256,6 +260,8 @@ var (
 		"REASON_LOCK_CONFLICT":        33,
 		"REASON_UNAUTHENTICATED":      34,
 		"REASON_ACCOUNT_NOT_FOUND":    35,
+		"REASON_LNURL":                36,
+		"REASON_NO_PRICE":             37,
 	}
 )
 
@@ -2415,7 +2421,7 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x10STATE_DISPATCHED\x10\x03\x12\x11\n" +
 	"\rSTATE_PENDING\x10\x04\x12\x11\n" +
 	"\rSTATE_SETTLED\x10\x05\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x06*\xae\a\n" +
+	"\fSTATE_FAILED\x10\x06*\xd5\a\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASON_BUDGET_EXCEEDED\x10\x01\x12\x1f\n" +
@@ -2453,7 +2459,9 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x15REASON_LOCK_NOT_FOUND\x10 \x12\x18\n" +
 	"\x14REASON_LOCK_CONFLICT\x10!\x12\x1a\n" +
 	"\x16REASON_UNAUTHENTICATED\x10\"\x12\x1c\n" +
-	"\x18REASON_ACCOUNT_NOT_FOUND\x10#*l\n" +
+	"\x18REASON_ACCOUNT_NOT_FOUND\x10#\x12\x10\n" +
+	"\fREASON_LNURL\x10$\x12\x13\n" +
+	"\x0fREASON_NO_PRICE\x10%*l\n" +
 	"\x06Window\x12\x16\n" +
 	"\x12WINDOW_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fWINDOW_DAILY\x10\x01\x12\x11\n" +
