@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "holdfast-grpc-")
+	dir, err := folder()
 	if err != nil {
 		return 0, err
 	}
@@ -84,6 +85,25 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer stop()
 	return m.Run(), nil
+}
+
+// folder makes one for the servers, and removes those of test processes that died without an end (a timeout, a panic).
+func folder() (string, error) {
+	const prefix = "holdfast-grpc-"
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range left {
+		var pid int
+		_, err := fmt.Sscanf(filepath.Base(dir), prefix+"%d-", &pid)
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			if err := errors.Join(postgres.Remove(filepath.Join(dir, "postgres")), os.RemoveAll(dir)); err != nil {
+				return "", err
+			}
+		}
+	}
+	return os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
 }
 
 // furnish opens the ledger and starts a worker.

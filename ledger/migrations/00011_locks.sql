@@ -168,7 +168,8 @@ END
 $$;
 -- +goose StatementEnd
 
--- Give a settled spend back in the windows whose sum still holds it. The caller holds the lock on the budget's row.
+-- Give a settled spend back wherever it is still added up, as budget_resolve (00002) does for one in flight. The caller
+-- holds the lock on the budget's row.
 -- +goose StatementBegin
 CREATE FUNCTION budget_take_back(key uuid, spent_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
