@@ -12,7 +12,6 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
-	"github.com/google/uuid"
 
 	"github.com/holdfast-pay/holdfast/payment"
 )
@@ -392,5 +391,4 @@ func TestOrigins(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = conn.CloseNow()
-	_ = uuid.Nil
 }
