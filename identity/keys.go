@@ -32,7 +32,7 @@ func (k KeyRecord) active(now time.Time) bool {
 
 // bySecret lets in whoever shows an API key's secret. What cannot be a secret is not looked up.
 func (a *Authenticator) bySecret(ctx context.Context, secret string) (Principal, error) {
-	if !isSecret(secret, a.prefixes) {
+	if !isSecret(secret, a.prefix) {
 		return Principal{}, badKey()
 	}
 	hash := Hash(secret)

@@ -54,7 +54,7 @@ func TestMalformedSecretsAreNotLookedUp(t *testing.T) {
 	t.Parallel()
 	key, secret := newKey(t, uuid.New(), payment.ScopeRead)
 	keys := newStore(key)
-	a := door(t, identity.Config{Keys: keys, Prefixes: []string{"dev", "holdfast"}})
+	a := door(t, identity.Config{Keys: keys, SecretPrefix: "dev"})
 	random := strings.TrimPrefix(secret, "dev_")
 	for _, bad := range []string{
 		"x", "dev_", "dev_" + random[1:], "dev_" + random + "a", "live_" + random, random, "_" + random, "dev" + random,

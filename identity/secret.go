@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 )
 
@@ -70,10 +69,10 @@ func (h SecretHash) Matches(secret string) bool {
 	return subtle.ConstantTimeCompare(h[:], presented[:]) == 1
 }
 
-// isSecret tells without any look-up what cannot be a secret of ours. No prefixes: any that is well formed.
-func isSecret(s string, prefixes []string) bool {
+// isSecret tells without any look-up what cannot be a secret of ours. No prefix: any that is well formed.
+func isSecret(s, ours string) bool {
 	prefix, random, _ := strings.Cut(s, "_")
-	if len(prefixes) > 0 && !slices.Contains(prefixes, prefix) || checkPrefix(prefix) != nil || len(random) != secretLength {
+	if ours != "" && prefix != ours || checkPrefix(prefix) != nil || len(random) != secretLength {
 		return false
 	}
 	for _, c := range []byte(random) {

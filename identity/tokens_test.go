@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -218,6 +219,33 @@ func TestScopesOfTokens(t *testing.T) {
 	}
 }
 
+// An account that comes for the first time is made before anybody sees it; a key's account is there.
+func TestAccountsOfSessionsAreEnsured(t *testing.T) {
+	t.Parallel()
+	issuer := newEd(t, "ed")
+	account := uuid.New()
+	key, secret := newKey(t, account, payment.ScopeRead)
+	var ensured []payment.AccountID
+	a := door(t, identity.Config{Keys: newStore(key), Issuer: pinned(t, issuer), Ensure: func(_ context.Context, id payment.AccountID) error {
+		ensured = append(ensured, id)
+		return nil
+	}})
+	for _, c := range []identity.Credentials{
+		{}, {APIKey: secret}, {Bearer: issuer.sign(t, with(claims(account), "api_key_id", key.ID.String()))},
+		{Bearer: newEd(t, "ed").sign(t, claims(account))}, {Bearer: issuer.sign(t, claims(account))},
+	} {
+		_, _ = a.Authenticate(t.Context(), c)
+	}
+	if !slices.Equal(ensured, []payment.AccountID{account}) {
+		t.Errorf("%v", ensured)
+	}
+	away := door(t, identity.Config{Issuer: pinned(t, issuer), Ensure: func(context.Context, payment.AccountID) error {
+		return payment.Errorf(payment.ReasonUnavailable, "away")
+	}})
+	who, err := away.Authenticate(t.Context(), identity.Credentials{Bearer: issuer.sign(t, claims(account))})
+	wantReason(t, who, err, payment.ReasonUnavailable)
+}
+
 // A gateway vouches for whom the key is; whether it may still be used, and whose it is, is ours to say.
 func TestKeysOfTokens(t *testing.T) {
 	t.Parallel()
@@ -247,8 +275,8 @@ func TestKeysOfTokens(t *testing.T) {
 func TestConfigurationNamesAllMistakes(t *testing.T) {
 	t.Parallel()
 	a, err := identity.NewAuthenticator(identity.Config{
-		Prefixes: []string{"a_b"},
-		Issuer:   identity.Issuer{JWKSURL: "file:///etc/keys", Algorithms: []string{"HS256", "none", "RS256"}, Leeway: -1},
+		SecretPrefix: "a_b",
+		Issuer:       identity.Issuer{JWKSURL: "file:///etc/keys", Algorithms: []string{"HS256", "none", "RS256"}, Leeway: -1},
 	})
 	if err == nil || a != nil {
 		t.Fatal("it was accepted")
