@@ -30,6 +30,6 @@
 //  9. Rule 12: transfers, events, spends and payments cannot be rewritten or deleted, by nobody.
 //  10. A payment moves only as payment.Moves allows (table payment_moves); what is final never changes.
 //  11. A batch gives what its calls would have got one by one, and one caller's mistake is not another's error.
-//  11. A budget lock is a spend without a payment (00011_locks.sql): it is given back at most once, by its caller or
+//  12. A budget lock is a spend without a payment (00011_locks.sql): it is given back at most once, by its caller or
 //     because it was never recorded, and what was recorded counts whatever the limits say.
 package ledger

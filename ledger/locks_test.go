@@ -214,6 +214,25 @@ func TestLocksOfARevokedKey(t *testing.T) {
 	wantReason(t, checked, payment.ReasonKeyInactive)
 }
 
+// Spends are added up in chunks: what is reversed leaves its chunk too, the open one and one that was closed long ago.
+func TestReverseInAClosedChunk(t *testing.T) {
+	t.Parallel()
+	b := newLockBooks(t)
+	var recorded, closed int
+	queryRow(t, b.url, "SELECT count(budget_record($1, NULL, 10, 'tx' || i, NULL)) FROM generate_series(1, 2500) i", b.key.ID)(&recorded)
+	queryRow(t, b.url, "SELECT count(*) FROM spend_chunks WHERE key_id = $1", b.key.ID)(&closed)
+	if recorded != 2500 || closed < 2 {
+		t.Fatalf("%d recorded, %d chunks closed", recorded, closed)
+	}
+	for i, tx := range []string{"tx1", "tx1500", "tx2500"} {
+		must[any](t)(nil, b.l.ReverseSpend(t.Context(), tx))
+		ledgertest.Balanced(t, b.l)
+		if s := must[ledger.Spending](t)(b.l.Spending(t.Context(), b.key.ID)); s.Windows[3].Spent != payment.Sat(25_000-10*(i+1)) {
+			t.Fatalf("after %s: %+v", tx, s)
+		}
+	}
+}
+
 // Twenty at once against a budget for seven, among payments of the same key: exactly as many as fit.
 func TestConcurrentLocks(t *testing.T) {
 	t.Parallel()

@@ -79,8 +79,8 @@ func registerWorkflows(w worker.WorkflowRegistry) {
 	for name, fn := range map[string]any{
 		"Lightning": workflows.Lightning, "Onchain": workflows.Onchain, "Intraledger": workflows.Intraledger,
 		"CreateInvoice": workflows.CreateInvoice, "CreateAddress": workflows.CreateAddress,
-		"CancelInvoice": workflows.CancelInvoice, "ProbeFee": workflows.ProbeFee, "EstimateFee": workflows.EstimateFee,
 		"WatchNode": workflows.WatchNode, "Reconcile": workflows.Reconcile, "BudgetLock": workflows.BudgetLock,
+		"CancelInvoice": workflows.CancelInvoice, "ProbeFee": workflows.ProbeFee, "EstimateFee": workflows.EstimateFee,
 	} {
 		w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
 	}

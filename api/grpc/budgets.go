@@ -41,6 +41,9 @@ func (s *budgetServer) CheckAndLockSpending(ctx context.Context, req *apikeysv1.
 	if err != nil {
 		return nil, err
 	}
+	if err := maySpend(ctx, s.ledger, key); err != nil {
+		return nil, err
+	}
 	lock, err := s.starter.LockBudget(ctx, key, payment.Sat(req.GetAmountSats()))
 	if err != nil {
 		return nil, err

@@ -85,8 +85,9 @@ func cursorOf(token string) (*ledger.Cursor, error) {
 		return nil, bad
 	}
 	parsed, err := parseID("page_token", id)
-	if err != nil {
+	at := time.UnixMicro(micros)
+	if err != nil || at.Year() < 2000 || at.Year() > 9999 { // Postgres knows no others that we would have written
 		return nil, bad
 	}
-	return &ledger.Cursor{CreatedAt: time.UnixMicro(micros), ID: parsed}, nil
+	return &ledger.Cursor{CreatedAt: at, ID: parsed}, nil
 }

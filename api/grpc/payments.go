@@ -2,8 +2,11 @@ package grpcapi
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-pay/holdfast/api/grpc/gen/holdfast/payments/v1"
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -23,6 +26,9 @@ func (s *paymentServer) Start(ctx context.Context, req *paymentsv1.StartRequest)
 	if err != nil {
 		return nil, err
 	}
+	if err := maySpend(ctx, s.ledger, who.KeyID); err != nil {
+		return nil, err
+	}
 	row, err := s.start(ctx, req, who, wallet)
 	if err != nil {
 		return nil, err
@@ -31,6 +37,21 @@ func (s *paymentServer) Start(ctx context.Context, req *paymentsv1.StartRequest)
 		return nil, &payment.Error{Failure: *row.Failure}
 	}
 	return &paymentsv1.StartResponse{Payment: paymentOf(row)}, nil
+}
+
+// maySpend refuses a key that was made for other things. Whether there is such a key, and whose it is, is asked elsewhere.
+func maySpend(ctx context.Context, books *ledger.Ledger, id payment.KeyID) error {
+	if id == (payment.KeyID{}) {
+		return nil
+	}
+	key, err := books.Key(ctx, id)
+	if payment.IsReason(err, payment.ReasonKeyNotFound) {
+		return nil
+	}
+	if err == nil && !slices.Contains(key.Scopes, payment.ScopeWrite) {
+		return status.Error(codes.PermissionDenied, "This API key may not spend: it has no WRITE scope. Use another key.")
+	}
+	return err
 }
 
 func callerOf(req *paymentsv1.StartRequest) (starter.Caller, payment.WalletID, error) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ var house struct {
 	ledger   *ledger.Ledger
 	database string // URL
 	temporal client.Client
+	network  *lndfake.Network
 	bank     *lndfake.Node // ours
 	peer     *lndfake.Node // somebody outside
 }
@@ -57,7 +59,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "holdfast-grpc-")
+	dir, err := folder()
 	if err != nil {
 		return 0, err
 	}
@@ -85,6 +87,25 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
+// folder makes one for the servers, and removes those of test processes that died without an end (a timeout, a panic).
+func folder() (string, error) {
+	const prefix = "holdfast-grpc-"
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range left {
+		var pid int
+		_, err := fmt.Sscanf(filepath.Base(dir), prefix+"%d-", &pid)
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			if err := errors.Join(postgres.Remove(filepath.Join(dir, "postgres")), os.RemoveAll(dir)); err != nil {
+				return "", err
+			}
+		}
+	}
+	return os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
+}
+
 // furnish opens the ledger and starts a worker.
 func furnish(ctx context.Context, pg *postgres.Server) (stop func(), err error) {
 	house.database = pg.URL("holdfast")
@@ -94,9 +115,15 @@ func furnish(ctx context.Context, pg *postgres.Server) (stop func(), err error) 
 	if house.ledger, err = ledger.Open(ctx, house.database); err != nil {
 		return nil, err
 	}
-	network := lndfake.New()
-	house.bank, house.peer = network.AddNode(bankName), network.AddNode("peer")
+	house.network = lndfake.New()
+	house.bank, house.peer = house.network.AddNode(bankName), house.network.AddNode("peer")
 	house.bank.SetLiquidity(1_000_000_000 * sat)
+	address, err := house.bank.NewAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	house.network.SendToAddress(address, 10_000_000)
+	house.network.Mine(6)
 	workerCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() {

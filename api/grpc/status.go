@@ -24,7 +24,8 @@ func codeOf(reason payment.Reason) codes.Code {
 	case payment.ReasonSelfPayment, payment.ReasonInvalidAmount, payment.ReasonInvalidInput, payment.ReasonInvalidAddress,
 		payment.ReasonDust, payment.ReasonInvoiceInvalid:
 		return codes.InvalidArgument
-	case payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound, payment.ReasonLockNotFound:
+	case payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound, payment.ReasonLockNotFound,
+		payment.ReasonAccountNotFound:
 		return codes.NotFound
 	case payment.ReasonBudgetExceeded, payment.ReasonInsufficientBalance, payment.ReasonPaymentInFlight, payment.ReasonInvoiceExpired,
 		payment.ReasonInvoiceCanceled, payment.ReasonNoRoute, payment.ReasonFeeOverLimit, payment.ReasonNodeFunds, payment.ReasonNodeNotFound,
@@ -32,6 +33,8 @@ func codeOf(reason payment.Reason) codes.Code {
 		return codes.FailedPrecondition
 	case payment.ReasonAlreadyPaid, payment.ReasonIdempotencyConflict:
 		return codes.AlreadyExists
+	case payment.ReasonUnauthenticated:
+		return codes.Unauthenticated
 	case payment.ReasonKeyInactive:
 		return codes.PermissionDenied
 	case payment.ReasonRejected, payment.ReasonTimeout, payment.ReasonPublishRejected, payment.ReasonConflict, payment.ReasonAbandoned,

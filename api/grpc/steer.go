@@ -3,18 +3,10 @@ package grpcapi
 import (
 	"context"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/holdfast-pay/holdfast/api/grpc/gen/holdfast/payments/v1"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
 )
-
-// feeBumper is a starter that can replace an on-chain transaction.
-type feeBumper interface {
-	BumpFee(ctx context.Context, id payment.ID, satPerVByte uint64) (ledger.Payment, error)
-}
 
 func (s *paymentServer) Recheck(ctx context.Context, req *paymentsv1.RecheckRequest) (*paymentsv1.RecheckResponse, error) {
 	row, err := s.steer(ctx, req, s.starter.Recheck)
@@ -33,15 +25,8 @@ func (s *paymentServer) Abandon(ctx context.Context, req *paymentsv1.AbandonRequ
 }
 
 func (s *paymentServer) BumpFee(ctx context.Context, req *paymentsv1.BumpFeeRequest) (*paymentsv1.BumpFeeResponse, error) {
-	bumper, can := any(s.starter).(feeBumper)
-	switch {
-	case !can:
-		return nil, status.Error(codes.Unimplemented, "This server cannot raise the fee of a transaction.")
-	case req.GetSatPerVbyte() == 0:
-		return nil, payment.Errorf(payment.ReasonInvalidInput, "Give the fee rate in sat per vbyte, above zero.")
-	}
 	row, err := s.steer(ctx, req, func(ctx context.Context, id payment.ID) (ledger.Payment, error) {
-		return bumper.BumpFee(ctx, id, req.GetSatPerVbyte())
+		return s.starter.BumpFee(ctx, id, req.GetSatPerVbyte())
 	})
 	if err != nil {
 		return nil, err

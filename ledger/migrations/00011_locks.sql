@@ -168,7 +168,8 @@ END
 $$;
 -- +goose StatementEnd
 
--- Give a settled spend back in the windows whose sum still holds it. The caller holds the lock on the budget's row.
+-- Give a settled spend back wherever it is still added up, as budget_resolve (00002) does for one in flight. The caller
+-- holds the lock on the budget's row.
 -- +goose StatementBegin
 CREATE FUNCTION budget_take_back(key uuid, spent_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -179,7 +180,9 @@ BEGIN
         RETURN; -- retired for good
     END IF;
     UPDATE spends SET counted = 0, state = 'released' WHERE key_id = key AND at = spent_at;
-    UPDATE budgets SET sums = ARRAY[
+    UPDATE spend_chunks SET counted = counted - back WHERE key_id = key AND from_at = (
+        SELECT from_at FROM spend_chunks WHERE key_id = key AND from_at <= spent_at ORDER BY from_at DESC LIMIT 1) AND until_at >= spent_at;
+    UPDATE budgets SET chunk_counted = chunk_counted - CASE WHEN spent_at >= chunk_from THEN back ELSE 0 END, sums = ARRAY[
             sums[1] - CASE WHEN spent_at >= oldest[1] THEN back ELSE 0 END,
             sums[2] - CASE WHEN spent_at >= oldest[2] THEN back ELSE 0 END,
             sums[3] - CASE WHEN spent_at >= oldest[3] THEN back ELSE 0 END,

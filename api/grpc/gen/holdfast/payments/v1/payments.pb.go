@@ -175,6 +175,8 @@ const (
 	Reason_REASON_INTERNAL             Reason = 31
 	Reason_REASON_LOCK_NOT_FOUND       Reason = 32
 	Reason_REASON_LOCK_CONFLICT        Reason = 33
+	Reason_REASON_UNAUTHENTICATED      Reason = 34
+	Reason_REASON_ACCOUNT_NOT_FOUND    Reason = 35
 )
 
 // Enum value maps for Reason.
@@ -214,6 +216,8 @@ var (
 		31: "REASON_INTERNAL",
 		32: "REASON_LOCK_NOT_FOUND",
 		33: "REASON_LOCK_CONFLICT",
+		34: "REASON_UNAUTHENTICATED",
+		35: "REASON_ACCOUNT_NOT_FOUND",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":          0,
@@ -250,6 +254,8 @@ var (
 		"REASON_INTERNAL":             31,
 		"REASON_LOCK_NOT_FOUND":       32,
 		"REASON_LOCK_CONFLICT":        33,
+		"REASON_UNAUTHENTICATED":      34,
+		"REASON_ACCOUNT_NOT_FOUND":    35,
 	}
 )
 
@@ -2409,7 +2415,7 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x10STATE_DISPATCHED\x10\x03\x12\x11\n" +
 	"\rSTATE_PENDING\x10\x04\x12\x11\n" +
 	"\rSTATE_SETTLED\x10\x05\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x06*\xf4\x06\n" +
+	"\fSTATE_FAILED\x10\x06*\xae\a\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASON_BUDGET_EXCEEDED\x10\x01\x12\x1f\n" +
@@ -2445,7 +2451,9 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x12REASON_UNAVAILABLE\x10\x1e\x12\x13\n" +
 	"\x0fREASON_INTERNAL\x10\x1f\x12\x19\n" +
 	"\x15REASON_LOCK_NOT_FOUND\x10 \x12\x18\n" +
-	"\x14REASON_LOCK_CONFLICT\x10!*l\n" +
+	"\x14REASON_LOCK_CONFLICT\x10!\x12\x1a\n" +
+	"\x16REASON_UNAUTHENTICATED\x10\"\x12\x1c\n" +
+	"\x18REASON_ACCOUNT_NOT_FOUND\x10#*l\n" +
 	"\x06Window\x12\x16\n" +
 	"\x12WINDOW_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fWINDOW_DAILY\x10\x01\x12\x11\n" +
