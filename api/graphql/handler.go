@@ -15,6 +15,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/99designs/gqlgen/graphql/playground"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/holdfast-pay/holdfast/api/graphql/generated"
 )
@@ -49,6 +50,7 @@ func newHandler(cfg Config) (*Handler, *resolver) {
 	r := &resolver{Config: cfg, payer: engine{cfg.Starter}}
 	overHTTP, overWS := r.server(), r.server()
 	overHTTP.AddTransport(transport.POST{})
+	overHTTP.AroundOperations(noSubscription)
 	overWS.AddTransport(r.sockets())
 	overWS.AroundOperations(r.counted)
 	h := &Handler{HTTP: onlyJSON(overHTTP), WS: overWS}
@@ -65,7 +67,8 @@ func (r *resolver) server() *handler.Server {
 	s := handler.New(schema)
 	s.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
 	s.SetParserTokenLimit(r.Limits.Tokens)
-	s.SetValidationRulesFn(r.validation)
+	s.SetValidationRulesFn(validation)
+	s.SetDisableSuggestion(!r.Development)
 	s.SetErrorPresenter(r.present)
 	s.SetRecoverFunc(r.recovered)
 	s.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
@@ -84,6 +87,16 @@ func (r *resolver) server() *handler.Server {
 func (r *resolver) countField(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 	if field := graphql.GetRootFieldContext(ctx); field != nil && field.Field.Field != nil {
 		r.Counts.GraphQL(field.Field.Name)
+	}
+	return next(ctx)
+}
+
+// noSubscription: over HTTP nobody would hear more than the first answer, and wait for it.
+func noSubscription(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
+		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{
+			topLevel(ctx, codeInput, "Subscriptions are served over WebSockets, at /graphqlws."),
+		}})
 	}
 	return next(ctx)
 }

@@ -121,12 +121,8 @@ func complexity() (root generated.ComplexityRoot) {
 
 // validation is gqlparser's, with a difference: clients declare the variables of amounts as Int, which they are in
 // JSON; here they have scalars of their own, since an Int ends at 32 bits.
-func (r *resolver) validation() *rules.Rules {
+func validation() *rules.Rules {
 	set := rules.NewDefaultRules()
-	if !r.Development {
-		set.RemoveRule(rules.FieldsOnCorrectTypeRule.Name)
-		set.AddRule(rules.FieldsOnCorrectTypeRuleWithoutSuggestions.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
-	}
 	// Rules see a value in the order in which they were added.
 	positions := rules.VariablesInAllowedPositionRule
 	set.RemoveRule(positions.Name)

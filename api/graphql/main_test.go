@@ -234,8 +234,12 @@ func (h *house) open(cfg Config) (address string, stop func() error, err error) 
 	if err != nil {
 		return "", nil, err
 	}
+	return h.frame(door)
+}
+
+func (h *house) frame(door *Handler) (address string, stop func() error, err error) {
 	frame, err := api.Start(context.Background(), api.Config{
-		HTTP: "127.0.0.1:0", GraphQL: door.HTTP, GraphQLWS: door.WS, Authenticate: cfg.Authenticate, Log: slog.New(slog.DiscardHandler),
+		HTTP: "127.0.0.1:0", GraphQL: door.HTTP, GraphQLWS: door.WS, Authenticate: h.authenticate, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return "", nil, err

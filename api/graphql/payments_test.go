@@ -377,13 +377,30 @@ func TestCodes(t *testing.T) {
 	})
 }
 
-// The node is away and nothing was sent.
-func TestNodeOffline(t *testing.T) {
-	h := home(t) // alone: others need the node
+// The node is away: nothing was sent, or it is not known, which is pending and not failed.
+func TestNodeOffline(t *testing.T) { // not parallel: others need the node
+	h := home(t)
 	o := h.funded(t, 20_000)
-	h.bank.Fail(lndfake.SendPayment, lndfake.BeforeEffect, lndclient.KindUnavailable)
-	p := o.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": h.peer.MakeInvoice(100).Request})
-	t.Log(p.raw)
+	invoice := h.peer.MakeInvoice(100).Request
+	h.bank.Down()
+	defer h.bank.Up()
+	var together sync.WaitGroup
+	together.Go(func() {
+		a := o.ask(`mutation($w: WalletId!) { lnInvoiceCreate(input: {walletId: $w, amount: 5}) { errors { code } } }`, vars{"w": o.wallet.ID})
+		a.want("lnInvoiceCreate.errors.0.code", string(codeNodeOffline))
+	})
+	together.Go(func() {
+		o.pay(payment.DoorOnchain, vars{"walletId": o.wallet.ID, "address": lndfake.OutsideAddress(), "amount": 5_000}).wantFailed(codeNodeOffline, "")
+	})
+	together.Go(func() {
+		o.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": invoice}).wantFailed(codeNodeOffline, "nothing was sent")
+	})
+	together.Wait()
+	h.bank.Up()
+	h.bank.Fail(lndfake.SendPayment, lndfake.AfterEffect, lndclient.KindUnknown) // whether it was sent is not known
+	if p := o.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": invoice}); p.status() == "FAILURE" {
+		t.Errorf("got %s", p.raw)
+	}
 }
 
 // Malformed scalars: class 2, in every payment mutation and every argument.
