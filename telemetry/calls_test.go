@@ -8,14 +8,17 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/holdfast-pay/holdfast/telemetry"
@@ -31,21 +34,32 @@ func TestCallsAreObserved(t *testing.T) {
 	traces := telemetry.NewTraces(sdktrace.WithSyncer(spans))
 	var seen atomic.Value
 	options := append(telemetry.GRPCServer(counts, traces), grpc.ChainUnaryInterceptor(
-		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			if strings.HasSuffix(info.FullMethod, "/List") {
+				return nil, status.Error(codes.PermissionDenied, "refused by an interceptor")
+			}
 			seen.Store(metadata.ValueFromIncomingContext(ctx, "x-request-id"))
 			return next(ctx, req)
 		}))
 	conn := serveHealth(t, options, telemetry.LND("bank", counts, traces, newLog(&log)))
 	ctx, span := traces.Tracer("test").Start(telemetry.WithRequestID(t.Context(), "req-1"), "root")
-	callAll(ctx, t, grpc_health_v1.NewHealthClient(conn), &log)
+	callAll(ctx, t, conn, &log)
 	span.End()
 
+	for deadline := time.Now().Add(5 * time.Second); strings.Count(scrape(t, registry), "\nholdfast_grpc_requests_total{") < 4 && time.Now().Before(deadline); {
+		runtime.Gosched() // the server counts after it has answered
+	}
+	if scraped := scrape(t, registry); strings.Contains(scraped, `method="/no.such`) {
+		t.Error("a method that does not exist has become a label")
+	}
 	wantLines(t, scrape(t, registry),
 		`holdfast_lnd_calls_total{code="OK",method="Check",node="bank"} 1`,
 		`holdfast_lnd_calls_total{code="NotFound",method="Check",node="bank"} 1`,
 		`holdfast_lnd_calls_total{code="Closed",method="Watch",node="bank"} 1`,
 		`holdfast_lnd_call_seconds_count{method="Check",node="bank"} 2`,
 		`holdfast_grpc_requests_total{code="OK",method="/grpc.health.v1.Health/Check"} 1`,
+		`holdfast_grpc_requests_total{code="PermissionDenied",method="/grpc.health.v1.Health/List"} 1`,
+		`holdfast_grpc_requests_total{code="Canceled",method="/grpc.health.v1.Health/Watch"} 1`,
 		`holdfast_grpc_request_seconds_count{method="/grpc.health.v1.Health/Check"} 2`,
 	)
 	if ids, _ := seen.Load().([]string); len(ids) != 1 || ids[0] != "req-1" {
@@ -67,12 +81,17 @@ func TestCallsAreObserved(t *testing.T) {
 }
 
 // callAll makes a call that succeeds, one that fails, and a stream that is given up.
-func callAll(ctx context.Context, t *testing.T, client grpc_health_v1.HealthClient, log *lines) {
+func callAll(ctx context.Context, t *testing.T, conn *grpc.ClientConn, log *lines) {
 	t.Helper()
+	client := grpc_health_v1.NewHealthClient(conn)
 	if _, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = client.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: "unknown"})
+	_, _ = client.List(ctx, &grpc_health_v1.HealthListRequest{})
+	if err := conn.Invoke(ctx, "/no.such.Service/Method", &grpc_health_v1.HealthCheckRequest{}, &grpc_health_v1.HealthCheckResponse{}); err == nil {
+		t.Fatal("a method that does not exist was served")
+	}
 	watchCtx, stop := context.WithCancel(ctx)
 	watch, err := client.Watch(watchCtx, &grpc_health_v1.HealthCheckRequest{})
 	if err != nil {

@@ -2,39 +2,53 @@ package telemetry
 
 import (
 	"context"
-	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
 
-// GRPCServer observes the calls of our own gRPC listener: it counts, times and traces them. It goes first into the chain of
-// interceptors, so that calls which others refuse are counted too.
+// GRPCServer observes the calls of our own gRPC listener: it counts, times and traces them, also those that an interceptor
+// refuses.
 func GRPCServer(m *Metrics, traces *Traces) []grpc.ServerOption {
-	o := grpcCalls{metrics: m}
-	return append(traces.grpcServer(), grpc.ChainUnaryInterceptor(o.call), grpc.ChainStreamInterceptor(o.stream))
+	return append(traces.grpcServer(), grpc.StatsHandler(grpcCalls{metrics: m}))
 }
 
 type grpcCalls struct{ metrics *Metrics }
 
-func (o grpcCalls) call(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	began := time.Now()
-	answer, err := next(ctx, req)
-	if o.metrics != nil {
-		o.metrics.grpcSeconds.WithLabelValues(info.FullMethod).Observe(time.Since(began).Seconds())
-	}
-	o.ended(info.FullMethod, err)
-	return answer, err
+type grpcCallKey struct{}
+
+// grpcCall is one call, as far as it is known before it ends.
+type grpcCall struct {
+	method string
+	stream bool
 }
 
-func (o grpcCalls) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	err := next(srv, stream)
-	o.ended(info.FullMethod, err)
-	return err
+// TagRPC notes what is called.
+func (grpcCalls) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
+	return context.WithValue(ctx, grpcCallKey{}, &grpcCall{method: info.FullMethodName})
 }
 
-func (o grpcCalls) ended(method string, err error) {
-	if o.metrics != nil {
-		o.metrics.grpcRequests.WithLabelValues(method, status.Code(err).String()).Inc()
+// HandleRPC counts a call at its end. What is not registered has no end here, so that a method's label is never a text of
+// the client's.
+func (o grpcCalls) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	call, ok := ctx.Value(grpcCallKey{}).(*grpcCall)
+	if !ok || o.metrics == nil {
+		return
+	}
+	switch event := event.(type) {
+	case *stats.Begin:
+		call.stream = event.IsClientStream || event.IsServerStream
+	case *stats.End:
+		o.metrics.grpcRequests.WithLabelValues(call.method, status.Code(event.Error).String()).Inc()
+		if !call.stream {
+			o.metrics.grpcSeconds.WithLabelValues(call.method).Observe(event.EndTime.Sub(event.BeginTime).Seconds())
+		}
 	}
 }
+
+// TagConn leaves connections alone.
+func (grpcCalls) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn leaves them alone.
+func (grpcCalls) HandleConn(context.Context, stats.ConnStats) {}
