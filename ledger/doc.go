@@ -32,4 +32,6 @@
 //  11. A batch gives what its calls would have got one by one, and one caller's mistake is not another's error.
 //  12. A budget lock is a spend without a payment (00011_locks.sql): it is given back at most once, by its caller or
 //     because it was never recorded, and what was recorded counts whatever the limits say.
+//  13. Rule 11: a key's account, scopes, secret and end never change (trigger key_guard); limits and revocation ask for the
+//     owner's account. A phone and a username stay with their account (account_guard), whose default wallet is its own.
 package ledger

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -76,8 +75,13 @@ func TestEnsureAccount(t *testing.T) {
 		t.Fatalf("%+v", u)
 	}
 
-	// An account that the operator opened keeps its wallet, and gets what it lacks.
+	// An account that the operator opened keeps its wallet, and gets what it lacks, once.
 	known := ledgertest.Funded(t, l, 5*sat)
+	together(20, func(int) {
+		if _, err := l.EnsureAccount(ctx, known.AccountID); err != nil {
+			t.Error(err)
+		}
+	})
 	u = must[ledger.User](t)(l.EnsureAccount(ctx, known.AccountID))
 	wantFurnished(t, l, u)
 	if u.DefaultWalletID != known.ID {
@@ -315,81 +319,4 @@ func TestContactsCountedAtOnce(t *testing.T) {
 		}
 	}
 	ledgertest.Balanced(t, l)
-}
-
-func TestScopesOfKeys(t *testing.T) {
-	t.Parallel()
-	l := ledgertest.New(t)
-	ctx := t.Context()
-	owner := ledgertest.Funded(t, l, 0)
-	hash := ledgertest.RandomHash()
-	const read, receive, write = payment.ScopeRead, payment.ScopeReceive, payment.ScopeWrite
-	for _, c := range []struct{ asked, want []payment.Scope }{
-		{nil, []payment.Scope{read, write}},
-		{[]payment.Scope{write, read, write}, []payment.Scope{read, write}},
-		{[]payment.Scope{receive}, []payment.Scope{receive}},
-		{[]payment.Scope{write, receive, read}, payment.Scopes()},
-	} {
-		hash = ledgertest.RandomHash()
-		k := must[ledger.Key](t)(l.CreateKey(ctx, ledger.Key{ID: uuid.New(), AccountID: owner.AccountID, Scopes: c.asked}, hash))
-		if !slices.Equal(k.Scopes, c.want) || !k.LastUsedAt.IsZero() {
-			t.Errorf("%v became %+v", c.asked, k)
-		}
-		bySecret := must[ledger.Key](t)(l.KeyBySecret(ctx, hash))
-		if bySecret.ID != k.ID || bySecret.SecretHash != hash || !slices.Equal(bySecret.Scopes, c.want) {
-			t.Errorf("by secret: %+v", bySecret)
-		}
-	}
-	for _, bad := range []payment.Scope{"", "read", "ADMIN"} {
-		_, err := l.CreateKey(ctx, ledger.Key{ID: uuid.New(), AccountID: owner.AccountID, Scopes: []payment.Scope{read, bad}}, hash)
-		wantReason(t, err, payment.ReasonInvalidInput)
-	}
-	_, err := l.CreateKey(ctx, ledger.Key{ID: uuid.New(), AccountID: owner.AccountID, Name: strings.Repeat("n", 201)}, ledgertest.RandomHash())
-	wantReason(t, err, payment.ReasonInvalidInput)
-	// Asking again with other scopes does not widen a key.
-	k := must[ledger.Key](t)(l.CreateKey(ctx, ledger.Key{ID: uuid.New(), AccountID: owner.AccountID, Scopes: []payment.Scope{read}}, ledgertest.RandomHash()))
-	again := must[ledger.Key](t)(l.CreateKey(ctx, ledger.Key{ID: k.ID, AccountID: owner.AccountID, Scopes: payment.Scopes()}, ledgertest.RandomHash()))
-	if !slices.Equal(again.Scopes, []payment.Scope{read}) || again.SecretHash != k.SecretHash {
-		t.Errorf("%+v", again)
-	}
-	stranger := ledgertest.Funded(t, l, 0)
-	if own := must[ledger.Key](t)(l.OwnKey(ctx, owner.AccountID, k.ID)); own.ID != k.ID {
-		t.Errorf("%+v", own)
-	}
-	_, err = l.OwnKey(ctx, stranger.AccountID, k.ID)
-	wantReason(t, err, payment.ReasonKeyNotFound)
-	_, err = l.OwnKey(ctx, owner.AccountID, uuid.New())
-	wantReason(t, err, payment.ReasonKeyNotFound)
-}
-
-func TestTouchKeysNeverGoesBack(t *testing.T) {
-	t.Parallel()
-	l := ledgertest.New(t, ledger.WithMaxConns(16))
-	ctx := t.Context()
-	owner := ledgertest.Funded(t, l, 0)
-	base := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	keys := make([]ledger.Key, 30)
-	for i := range keys {
-		keys[i] = ledgertest.NewKey(t, l, owner.AccountID, nil)
-	}
-	if err := l.TouchKeys(ctx, nil); err != nil {
-		t.Fatal(err)
-	}
-	together(16, func(i int) { // several processes, each with keys in an order of its own
-		used := map[payment.KeyID]time.Time{uuid.New(): base} // one that nobody knows
-		for n, k := range keys {
-			used[k.ID] = base.Add(time.Duration((i*7+n)%16) * time.Minute)
-		}
-		if err := l.TouchKeys(ctx, used); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := l.TouchKeys(ctx, map[payment.KeyID]time.Time{keys[0].ID: base.Add(-time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
-	for _, k := range must[[]ledger.Key](t)(l.Keys(ctx, owner.AccountID)) {
-		if !k.LastUsedAt.Equal(base.Add(15 * time.Minute)) {
-			t.Errorf("last used %v", k.LastUsedAt)
-		}
-	}
 }
