@@ -53,6 +53,7 @@ type Starter struct {
 	ledger   *ledger.Ledger
 	cfg      Config
 	now      func() time.Time
+	patience time.Duration // with a chore
 	log      *slog.Logger
 }
 
@@ -64,7 +65,7 @@ func New(temporal client.Client, books *ledger.Ledger, cfg Config, log *slog.Log
 	if cfg.HoldLocks == 0 {
 		cfg.HoldLocks = defaultHold
 	}
-	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, log: log}
+	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, patience: chorePatience, log: log}
 }
 
 // Caller is who asks, as the credentials say.

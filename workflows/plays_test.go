@@ -203,7 +203,9 @@ func otherPlays() []play {
 				return step.Bumped{Word: step.Word{Status: step.InFlight, TxID: bumpedTxID}, SatPerVByte: in.SatPerVByte}, nil
 			})
 		}, drive: func(ctx context.Context, c *cast) error {
-			bump := func(ctx context.Context) error { return c.update(ctx, workflows.UpdateBump, workflows.Bump{SatPerVByte: 20}) }
+			bump := func(ctx context.Context) error {
+				return c.update(ctx, workflows.UpdateBump, workflows.Bump{SatPerVByte: 20})
+			}
 			return inTurn(ctx, c.inFlight, bump, bump, c.hint, c.end)
 		}},
 		{file: "onchain-taken-back", workflow: "Onchain", req: onchainRequest(), steps: func(c *cast) {
@@ -252,6 +254,17 @@ func houseworkPlays() []play {
 		}},
 		{file: "createaddress", workflow: "CreateAddress", req: base(""), input: step.AddressInput{Node: testNode}, steps: func(c *cast) {
 			c.on(step.AddAddress, func(context.Context, step.AddressInput) (string, error) { return "bcrt1qnew", nil })
+		}},
+		{file: "cancelinvoice", workflow: "CancelInvoice", req: base(""), input: step.CancelInput{Node: testNode, Hash: payment.Hash{7}}, steps: func(c *cast) {
+			c.on(step.CancelInvoice, func(context.Context, step.CancelInput) (step.Closed, error) { return step.Closed{}, nil })
+		}},
+		{file: "probefee", workflow: "ProbeFee", req: base(""), input: step.ProbeInput{Node: testNode, Invoice: "lnbcrt1", Amount: sat}, steps: func(c *cast) {
+			c.on(step.ProbeFee, func(context.Context, step.ProbeInput) (step.Probe, error) { return step.Probe{Fee: 2 * sat}, nil })
+		}},
+		{file: "estimatefee", workflow: "EstimateFee", req: onchainRequest(), steps: func(c *cast) {
+			c.on(step.EstimateOnchain, func(context.Context, payment.Request) (step.Quote, error) {
+				return step.Quote{Fee: 2 * sat, SatPerVByte: 1}, nil
+			})
 		}},
 	}
 }
