@@ -203,7 +203,9 @@ func otherPlays() []play {
 				return step.Bumped{Word: step.Word{Status: step.InFlight, TxID: bumpedTxID}, SatPerVByte: in.SatPerVByte}, nil
 			})
 		}, drive: func(ctx context.Context, c *cast) error {
-			bump := func(ctx context.Context) error { return c.update(ctx, workflows.UpdateBump, workflows.Bump{SatPerVByte: 20}) }
+			bump := func(ctx context.Context) error {
+				return c.update(ctx, workflows.UpdateBump, workflows.Bump{SatPerVByte: 20})
+			}
 			return inTurn(ctx, c.inFlight, bump, bump, c.hint, c.end)
 		}},
 		{file: "onchain-taken-back", workflow: "Onchain", req: onchainRequest(), steps: func(c *cast) {

@@ -42,6 +42,8 @@ var codes = map[payment.Reason]show.Code{
 	payment.ReasonLockConflict:        show.Usage,
 	payment.ReasonUnavailable:         show.Away,
 	payment.ReasonNodeOffline:         show.Away,
+	payment.ReasonNoPrice:             show.Away,
+	payment.ReasonLnurl:               show.Failed,
 	payment.ReasonRejected:            show.Failed,
 	payment.ReasonTimeout:             show.Failed,
 	payment.ReasonNoRoute:             show.Failed,
