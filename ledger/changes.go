@@ -58,13 +58,13 @@ func (c *Changes) Run(ctx context.Context) error {
 	for {
 		err := c.listen(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to stop
 		}
 		c.log.WarnContext(ctx, "changes are not heard, looking for them instead", "every", c.every, "error", err)
 		c.wakeAll() // something may have happened unheard
 		select {
 		case <-ctx.Done():
-			return nil
+			return nil //nolint:nilerr // it was told to stop
 		case <-time.After(min(c.every, time.Second)):
 		}
 	}
