@@ -74,7 +74,7 @@ func (c *Changes) Run(ctx context.Context) error {
 		case <-time.After(min(c.every, time.Second)):
 		}
 	}
-	return nil
+	return nil //nolint:nilerr // what is not heard is looked for
 }
 
 func (c *Changes) listen(ctx context.Context) error {
