@@ -151,7 +151,7 @@ func post(address string, header http.Header, body string) (*answer, error) {
 // at follows a path of names and indexes through the data.
 func (a *answer) at(path string) any {
 	a.t.Helper()
-	var here any = map[string]any(a.Data)
+	var here any = a.Data
 	for _, step := range strings.Split(path, ".") {
 		switch at := here.(type) {
 		case map[string]any:

@@ -268,19 +268,33 @@ func TestInvoices(t *testing.T) {
 	list.want("me.defaultAccount.invoices.edges.0.node.paymentHash", hash)
 	list.want("me.defaultAccount.wallets.0.invoiceByPaymentHash.satoshis", "2500")
 
+}
+
+func TestCancelInvoice(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 10_000)
 	cancel := func(caller *owner, hash string) *answer {
 		return caller.ask(`mutation($i: LnInvoiceCancelInput!) { lnInvoiceCancel(input: $i) { success errors { message code } } }`,
 			vars{"i": vars{"walletId": caller.wallet.ID, "paymentHash": hash}})
 	}
-	cancel(o, hash).want("lnInvoiceCancel.errors.0.code", string(codeLightning))
+	paidHash, request := o.invoice(50)
+	payer := h.funded(t, 100)
+	payer.pay(payment.DoorInvoice, vars{"walletId": payer.wallet.ID, "paymentRequest": request}).wantPaid()
+	cancel(o, paidHash).want("lnInvoiceCancel.errors.0.code", string(codeLightning))
 	open := o.ask(`mutation($w: WalletId!) { lnNoAmountInvoiceCreate(input: {walletId: $w}) { errors { message } invoice { paymentHash externalId } } }`,
 		vars{"w": o.wallet.ID}).text("lnNoAmountInvoiceCreate.invoice.paymentHash")
 	cancel(h.funded(t, 1), open).want("lnInvoiceCancel.success", "false")
 	cancel(o, open).want("lnInvoiceCancel.success", "true")
-	hash = open
-	byHash().want("s.status", "EXPIRED")
-	// Somebody else asks for an invoice of the wallet.
-	a = h.nobody(t).ask(`mutation($w: WalletId!) { lnInvoiceCreateOnBehalfOfRecipient(input: {recipientWalletId: $w, amount: 7,
+	h.nobody(t).ask(fmt.Sprintf(`{ s: lnInvoicePaymentStatusByHash(input: {paymentHash: %q}) { status } }`, open), nil).want("s.status", "EXPIRED")
+}
+
+// Somebody else asks for an invoice of the wallet.
+func TestInvoiceOnBehalf(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 10_000)
+	a := h.nobody(t).ask(`mutation($w: WalletId!) { lnInvoiceCreateOnBehalfOfRecipient(input: {recipientWalletId: $w, amount: 7,
 		descriptionHash: "`+strings.Repeat("ab", 32)+`"}) { errors { message } invoice { satoshis } } }`, vars{"w": o.wallet.ID})
 	a.want("lnInvoiceCreateOnBehalfOfRecipient.invoice.satoshis", "7")
 	a = h.nobody(t).ask(`mutation { lnInvoiceCreateOnBehalfOfRecipient(input: {recipientWalletId: "`+uuid.NewString()+`", amount: 7}) { errors { code } invoice { satoshis } } }`, nil)

@@ -34,7 +34,7 @@ func (r *resolver) Query() generated.QueryResolver                     { return 
 func (r *resolver) Subscription() generated.SubscriptionResolver       { return subscriptions{r} }
 func (r *resolver) ConsumerAccount() generated.ConsumerAccountResolver { return accounts{r} }
 func (r *resolver) User() generated.UserResolver                       { return users{r} }
-func (r *resolver) ApiKey() generated.ApiKeyResolver                   { return keys{r} }
+func (r *resolver) ApiKey() generated.ApiKeyResolver                   { return keys{r} } //nolint:staticcheck // gqlgen names it
 func (r *resolver) BTCWallet() generated.BTCWalletResolver             { return btcWallets{r} }
 func (r *resolver) UsdWallet() generated.UsdWalletResolver             { return usdWallets{r} }
 

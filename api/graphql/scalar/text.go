@@ -26,9 +26,8 @@ type WalletID struct {
 
 // UnmarshalGQL reads a UUID in its usual form; it never answers an error (invariant 1).
 func (id *WalletID) UnmarshalGQL(v any) error {
-	text, _ := v.(string)
-	parsed, err := uuid.Parse(text)
-	if err != nil || len(text) != len(uuid.UUID{}.String()) {
+	parsed, ok := uuidOf(v)
+	if !ok {
 		*id = WalletID{verdict: verdict{malformed("Invalid value for WalletId: it must be a UUID.")}}
 		return nil
 	}
@@ -39,6 +38,20 @@ func (id *WalletID) UnmarshalGQL(v any) error {
 // MarshalGQL writes the UUID.
 func (id WalletID) MarshalGQL(w io.Writer) { writeText(w, id.ID.String()) }
 
+// uuidOf reads a UUID in its usual form; other spellings are refused, so that there is one.
+func uuidOf(v any) (uuid.UUID, bool) {
+	text, _ := v.(string)
+	const canonical = 36
+	parsed, err := uuid.Parse(text)
+	return parsed, err == nil && len(text) == canonical
+}
+
+func hashOf(v any) (payment.Hash, bool) {
+	text, _ := v.(string)
+	parsed, err := payment.ParseHash(text)
+	return parsed, err == nil
+}
+
 // PaymentHash is the hash of a lightning payment.
 type PaymentHash struct {
 	Hash payment.Hash
@@ -47,9 +60,8 @@ type PaymentHash struct {
 
 // UnmarshalGQL reads 64 hexadecimal digits; it never answers an error (invariant 1).
 func (h *PaymentHash) UnmarshalGQL(v any) error {
-	text, _ := v.(string)
-	parsed, err := payment.ParseHash(text)
-	if err != nil {
+	parsed, ok := hashOf(v)
+	if !ok {
 		*h = PaymentHash{verdict: verdict{malformed("Invalid value for PaymentHash: it must be 64 hexadecimal digits.")}}
 		return nil
 	}
@@ -68,9 +80,8 @@ type Hex32Bytes struct {
 
 // UnmarshalGQL reads 64 hexadecimal digits; it never answers an error (invariant 1).
 func (h *Hex32Bytes) UnmarshalGQL(v any) error {
-	text, _ := v.(string)
-	parsed, err := payment.ParseHash(text)
-	if err != nil {
+	parsed, ok := hashOf(v)
+	if !ok {
 		*h = Hex32Bytes{verdict: verdict{malformed("Invalid value for Hex32Bytes: it must be 64 hexadecimal digits.")}}
 		return nil
 	}
@@ -241,9 +252,8 @@ type EndpointID struct {
 
 // UnmarshalGQL reads a UUID; it never answers an error (invariant 1).
 func (id *EndpointID) UnmarshalGQL(v any) error {
-	text, _ := v.(string)
-	parsed, err := uuid.Parse(text)
-	if err != nil {
+	parsed, ok := uuidOf(v)
+	if !ok {
 		*id = EndpointID{verdict: verdict{malformed("Invalid value for EndpointId: it must be a UUID.")}}
 		return nil
 	}
