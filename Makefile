@@ -1,6 +1,6 @@
 # Every target that a person needs has a "##" text: run `make` to see them.
 .DEFAULT_GOAL := help
-.PHONY: help build dev demo test check static generate drift format lint vet workflowcheck architecture race bench clean
+.PHONY: help build dev demo test check static generate drift protos format lint vet workflowcheck architecture race bench clean
 
 GO       ?= go
 HOLDFAST := bin/holdfast
@@ -25,16 +25,20 @@ test: ## run all tests, real nodes included
 
 check: static race ## what CI checks: generated code, format, lint, vet, determinism, architecture, all tests with the race detector
 
-static: drift format lint vet workflowcheck architecture
+static: drift protos format lint vet workflowcheck architecture
 
 generate: ## write the generated code again
 	$(GO) generate ./...
 
 drift: generate
-	@git diff --exit-code --stat -- '*/internal/db' '*.pb.go' ARCHITECTURE.md || { echo "generated code is stale: commit what 'make generate' wrote"; exit 1; }
+	@git diff --exit-code --stat -- '*/internal/db' '*.pb.go' 'api/graphql/generated' ARCHITECTURE.md || { echo "generated code is stale: commit what 'make generate' wrote"; exit 1; }
+
+protos: # buf's style, and nothing that breaks an existing client
+	cd proto && $(GO) tool -modfile=../tools/buf/go.mod buf lint
+	cd proto && $(GO) tool -modfile=../tools/buf/go.mod buf breaking --against baseline.binpb
 
 format:
-	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v /internal/db/)); test -z "$$out" || { echo "gofmt -w these files:"; echo "$$out"; exit 1; }
+	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v -e /internal/db/ -e /generated/ -e /gen/)); test -z "$$out" || { echo "gofmt -w these files:"; echo "$$out"; exit 1; }
 
 lint:
 	$(call TOOL,lint) golangci-lint run

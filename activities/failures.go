@@ -19,6 +19,18 @@ func explain(reason payment.Reason) payment.Failure {
 	return payment.Failure{Reason: reason, Message: explanation(reason)}
 }
 
+// takenBack is a payment whose rescue has confirmed.
+func takenBack() payment.Failure {
+	return payment.Failure{Reason: payment.ReasonAbandoned,
+		Message: "An operator took the payment back before it confirmed; it can no longer confirm, and nothing was taken from the wallet."}
+}
+
+// lostByNode is a payment that LND has lost (docs/decisions, lost-payments).
+func lostByNode() payment.Failure {
+	return payment.Failure{Reason: payment.ReasonAbandoned,
+		Message: "Our node has lost the payment, a day past its expiry, and an operator gave it up; nothing was taken from the wallet. Ask the receiver for a new invoice before you pay again."}
+}
+
 func explanation(reason payment.Reason) string {
 	switch reason {
 	case payment.ReasonInvalidAddress:

@@ -21,7 +21,9 @@ type NodeSteps struct {
 	Timing  Timing
 	// Depth is how many confirmations make a transaction final, for payments and deposits.
 	Depth int32
-	Now   func() time.Time
+	// MaxFeeRate bounds fee bumps and rescues, in sat/vB. Zero: DefaultMaxFeeRate.
+	MaxFeeRate uint64
+	Now        func() time.Time
 	// Compared is told of every comparison with the node, to show it. nil: nobody is.
 	Compared func(step.Check)
 	Log      *slog.Logger

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/activities/step"
@@ -87,7 +86,7 @@ func (n *NodeSteps) SignOnchain(ctx context.Context, in step.SignInput) (step.Si
 	case row.State.Terminal():
 		return step.Signed{TxID: row.TxID, Failure: row.Failure}, nil
 	case row.TxID != "":
-		return step.Signed{TxID: row.TxID, Fee: row.SignedFee}, nil
+		return n.signedBefore(ctx, row)
 	}
 	funded, amount, err := n.fund(ctx, row, in.SatPerVByte)
 	if err != nil {
@@ -98,8 +97,20 @@ func (n *NodeSteps) SignOnchain(ctx context.Context, in step.SignInput) (step.Si
 		return n.unsigned(ctx, row, err)
 	}
 	fee := funded.Fee.MustMsat()
-	err = n.Ledger.RecordSigned(ctx, row.ID, ledger.Signed{TxID: signed.TxID, Raw: signed.Raw, Amount: amount.MustMsat(), Fee: fee})
-	return step.Signed{TxID: signed.TxID, Fee: fee}, err
+	err = n.Ledger.RecordSigned(ctx, row.ID, ledger.Signed{
+		TxID: signed.TxID, Raw: signed.Raw, Amount: amount.MustMsat(), Fee: fee, SatPerVByte: in.SatPerVByte,
+	})
+	return step.Signed{TxID: signed.TxID, Fee: fee, SatPerVByte: in.SatPerVByte}, err
+}
+
+// signedBefore answers what is stored, bumps included: a saga that is started again goes on from there.
+func (n *NodeSteps) signedBefore(ctx context.Context, row ledger.Payment) (step.Signed, error) {
+	txs, err := n.Ledger.PaymentTransactions(ctx, row.ID)
+	if err != nil {
+		return step.Signed{}, err
+	}
+	newest := txs[len(txs)-1]
+	return step.Signed{TxID: row.TxID, Fee: row.SignedFee, SatPerVByte: newest.SatPerVByte, Bumped: newest.Kind != ledger.OriginalTransaction}, nil
 }
 
 // unsigned is an answer of LND that ends the payment, or silence, after which nothing has left either.
@@ -181,22 +192,10 @@ func (n *NodeSteps) PublishOnchain(ctx context.Context, req payment.Request) (st
 	if errors.Is(err, lndclient.ErrRefused) {
 		return notPaid(row, payment.ReasonPublishRejected), nil
 	}
-	return n.broadcast(ctx, row, err)
-}
-
-// broadcast notes that the transaction is, or may be, on its way.
-func (n *NodeSteps) broadcast(ctx context.Context, row ledger.Payment, err error) (step.Word, error) {
 	if err != nil {
-		return n.unsure(ctx, row, "broadcast, no answer; will be broadcast again")
+		return n.unsure(ctx, row, noAnswer)
 	}
-	return n.confirming(ctx, row, 0)
-}
-
-func (n *NodeSteps) confirming(ctx context.Context, row ledger.Payment, confirmations int32) (step.Word, error) {
-	if err := n.Ledger.RecordPending(ctx, row.ID, 0); err != nil {
-		return step.Word{}, err
-	}
-	return step.Word{Status: step.InFlight, TxID: row.TxID, Note: fmt.Sprintf("%d of %d confirmations", confirmations, n.Depth)}, nil
+	return n.confirming(ctx, row, ledger.PaymentTransaction{TxID: row.TxID}, 0)
 }
 
 // AskOnchain looks for confirmations and broadcasts again what has none.
@@ -218,63 +217,6 @@ func (n *NodeSteps) AskOnchain(ctx context.Context, req payment.Request) (step.W
 // FollowOnchain is AskOnchain that answers only with a terminal word and is retried until then.
 func (n *NodeSteps) FollowOnchain(ctx context.Context, req payment.Request) (step.Word, error) {
 	return onlyTerminal(n.AskOnchain(ctx, req))
-}
-
-// AbandonOnchain asks once more. Signed bytes that left the node can be mined later, so only a confirmed conflict ends
-// the payment; the answer says so.
-func (n *NodeSteps) AbandonOnchain(ctx context.Context, req payment.Request) (step.Word, error) {
-	word, err := n.AskOnchain(ctx, req)
-	if err == nil && !word.Terminal() {
-		word.Note = "The signed transaction " + word.TxID + " has left the node and may still be mined."
-	}
-	return word, err
-}
-
-func (n *NodeSteps) askChain(ctx context.Context, row ledger.Payment) (step.Word, error) {
-	tx, err := n.Node.LookupTransaction(ctx, row.TxID)
-	switch {
-	case err == nil && tx.Confirmations >= n.Depth:
-		return step.Word{Status: step.Paid, Fee: row.SignedFee, TxID: row.TxID, Attempt: row.Send.Attempt}, nil
-	case err == nil && tx.Confirmations > 0:
-		return n.confirming(ctx, row, tx.Confirmations)
-	case err != nil && !errors.Is(err, lndclient.ErrNotFound):
-		return n.silent(ctx, row, err)
-	}
-	err = n.Node.Publish(ctx, row.RawTx, row.ID.String())
-	if errors.Is(err, lndclient.ErrRefused) {
-		return n.conflict(ctx, row)
-	}
-	return n.broadcast(ctx, row, err)
-}
-
-// conflict looks for a confirmed transaction that spends one of our inputs. Only that makes ours impossible.
-func (n *NodeSteps) conflict(ctx context.Context, row ledger.Payment) (step.Word, error) {
-	inputs, err := lndclient.InputsOf(row.RawTx)
-	if err != nil {
-		return step.Word{}, err
-	}
-	others, err := n.Node.ListTransactions(ctx, 0)
-	if err != nil {
-		return n.silent(ctx, row, err)
-	}
-	for _, other := range others {
-		if other.TxID != row.TxID && other.Confirmations >= n.Depth && spendsAny(other, inputs) {
-			n.Log.WarnContext(ctx, "transaction is dead", "payment_id", row.ID.String(), "node", n.Name, "txid", row.TxID, "conflict", other.TxID)
-			return notPaid(row, payment.ReasonConflict), nil
-		}
-	}
-	return n.unsure(ctx, row, "the mempool refuses the transaction, and no confirmed transaction conflicts with it")
-}
-
-func spendsAny(tx lndclient.Transaction, inputs []lndclient.TxInput) bool {
-	for _, spent := range tx.Inputs {
-		for _, ours := range inputs {
-			if spent.TxID == ours.TxID && spent.Vout == ours.Vout {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // ReleaseInputs frees what a payment that will not be broadcast had leased.

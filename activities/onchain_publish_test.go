@@ -134,8 +134,8 @@ func TestConflictEndsThePaymentOnlyWhenConfirmedToDepth(t *testing.T) {
 	must(t, h.steps.PublishOnchain, req)
 	h.network.Conflict(signed.TxID)
 	wantUnknown(t, must(t, h.steps.AskOnchain, req))
-	if word := must(t, h.steps.AbandonOnchain, req); word.Terminal() || word.Note == "" {
-		t.Fatalf("abandoned what may still be mined: %+v", word)
+	if word := must(t, h.steps.AbandonOnchain, req); word.Terminal() || word.Note == "" || word.Rescue != "" {
+		t.Fatalf("abandoned what may still be mined: %+v", word) // the conflict is too dear to be outbid
 	}
 	for range depth - 1 {
 		h.network.Mine(1)
@@ -145,7 +145,7 @@ func TestConflictEndsThePaymentOnlyWhenConfirmedToDepth(t *testing.T) {
 	h.network.Mine(1)
 	wantUnknown(t, must(t, h.steps.AskOnchain, req))
 	word := must(t, h.steps.AskOnchain, req)
-	wantNotPaid(t, word, payment.ReasonConflict, 1)
+	wantNotPaid(t, word, payment.ReasonConflict, 2) // the rescue was an attempt
 	h.conclude(req, word)
 	h.wantMoney(balance, 0)
 }

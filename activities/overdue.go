@@ -56,6 +56,6 @@ func (n *NodeSteps) abandonLost(ctx context.Context, req payment.Request, word s
 		return word, nil
 	}
 	n.Log.WarnContext(ctx, "abandoned: LND has lost the payment", "payment_id", req.ID.String(), "node", n.Name, "blocks_past", late)
-	failure := explain(payment.ReasonAbandoned)
+	failure := lostByNode()
 	return step.Word{Status: step.NotPaid, Failure: &failure, Attempt: word.Attempt}, nil
 }

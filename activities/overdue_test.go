@@ -42,6 +42,9 @@ func TestAbandonGivesUpWhatLNDHasLost(t *testing.T) {
 	mineTo(h, expiry+144)
 	word := must(t, h.steps.AbandonLightning, req)
 	wantNotPaid(t, word, payment.ReasonAbandoned, 1)
+	if said := word.Failure.Message; !strings.Contains(said, "lost") || strings.Contains(said, "before it was sent") {
+		t.Errorf("told as %q", said)
+	}
 	h.conclude(req, word)
 	h.wantMoney(balance, 0)
 }

@@ -47,12 +47,21 @@ func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) 
 	return repaired, failed
 }
 
-// KeepLedger advances the sums of idle budgets, retires old spends and rolls the system accounts up.
+// lockGrace is how long after its end a lock is left to its workflow.
+const lockGrace = time.Minute
+
+// KeepLedger advances the sums of idle budgets, releases locks whose workflow is lost, retires old spends and rolls the
+// system accounts up.
 func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
 	defer heartbeating(ctx)()
 	const batch = 1000
 	if _, err := u.Ledger.AdvanceBudgets(ctx, batch); err != nil {
 		return err
+	}
+	if n, err := u.Ledger.ReleaseExpiredLocks(ctx, lockGrace, batch); err != nil {
+		return err
+	} else if n > 0 {
+		u.Log.WarnContext(ctx, "budget locks were released that had lost their workflow", "locks", n)
 	}
 	if _, err := u.Ledger.RetireSpends(ctx, retention); err != nil {
 		return err
@@ -164,17 +173,29 @@ func (n *NodeSteps) compareOnchain(ctx context.Context, row ledger.Payment) (str
 		return "", nil
 	}
 	tx, err := n.Node.LookupTransaction(ctx, row.TxID)
-	found := err == nil
 	if err != nil && !errors.Is(err, lndclient.ErrNotFound) {
 		return "", err
 	}
-	switch {
-	case row.State == payment.Settled && (!found || tx.Confirmations < 1):
-		return "settled here, not confirmed there", nil
-	case row.State != payment.Settled && found && tx.Confirmations > 0:
-		return "given back here, confirmed there", nil
+	if row.State == payment.Settled {
+		if err != nil || tx.Confirmations < 1 {
+			return "settled here, not confirmed there", nil
+		}
+		return "", nil
 	}
-	return "", nil
+	txs, err := n.Ledger.PaymentTransactions(ctx, row.ID)
+	for _, ours := range txs {
+		if !ours.Pays() {
+			continue
+		}
+		tx, err := n.Node.LookupTransaction(ctx, ours.TxID)
+		if err != nil && !errors.Is(err, lndclient.ErrNotFound) {
+			return "", err
+		}
+		if err == nil && tx.Confirmations > 0 {
+			return "given back here, confirmed there", nil
+		}
+	}
+	return "", err
 }
 
 // compareReceives proves that every lately credited invoice was paid at the node, with the same amount.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/holdfast-pay/holdfast/api/limit"
+	"github.com/holdfast-pay/holdfast/telemetry"
 )
 
 // Config is what the process serves, and how. The zero value of a field is what its comment says.
@@ -44,6 +45,10 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 
 	Limits Limits
+	// Counts is what requests are counted with. nil: they are not.
+	Counts *telemetry.Metrics
+	// Traces is where their spans go. nil: nowhere.
+	Traces *telemetry.Traces
 	Log    *slog.Logger
 }
 
@@ -111,5 +116,6 @@ func (c Config) complete() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.Log = slog.New(telemetry.LogHandler(c.Log.Handler()))
 	return c, errors.Join(mistakes...)
 }

@@ -10,7 +10,7 @@
 //     the request, and it goes on to Temporal and LND.
 //  2. A body is read whole, bounded in size and time, before anything is asked of the database: a slow or silent client
 //     holds a connection for some seconds, and nothing else.
-//  3. Bad credentials answer 401 before a door sees the request, and the same body whatever was wrong with them.
+//  3. Bad credentials answer 401 before a door sees the request: one body for every API key that proves nothing.
 //  4. A panic answers 500 and is logged; the process goes on.
 //  5. Stopping drains: no new connections, requests that run are finished, up to a bound.
 //  6. /readyz names the dependency that is away, never its driver's text.

@@ -51,7 +51,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, failed: make(chan error, 3)}
 	s.stopping, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if err := s.listen(ctx); err != nil {
+	if err := s.listen(context.WithoutCancel(ctx)); err != nil {
 		return nil, errors.Join(err, s.closeListeners())
 	}
 	s.http = s.newHTTP(s.routes())

@@ -82,14 +82,20 @@ func (r *report) print() {
 
 func (r *report) write(b *testing.B) {
 	b.Helper()
-	text, err := json.MarshalIndent(r, "", "  ")
+	writeJSON(b, r.Name, r)
+}
+
+// writeJSON keeps a report under results/.
+func writeJSON(b *testing.B, name string, report any) {
+	b.Helper()
+	text, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		b.Fatal(err)
 	}
 	if err := os.MkdirAll("results", 0o755); err != nil {
 		b.Fatal(err)
 	}
-	path := filepath.Join("results", r.Name+".json")
+	path := filepath.Join("results", name+".json")
 	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
 		b.Fatal(err)
 	}

@@ -22,13 +22,19 @@ func makeEnv(cfg *Config, p ports, s state, databaseURL string) map[string]strin
 		"HOLDFAST_DASHBOARD": "http://" + p.address(portDashboard),
 		"HOLDFAST_NODES":     "bank",
 		"HOLDFAST_NETWORK":   "regtest",
-		"DATABASE_URL":       databaseURL,
-		"TEMPORAL_ADDRESS":   p.address(portTemporal),
-		"TEMPORAL_UI":        "http://" + p.address(portTemporalUI),
-		"BTCD_RPC":           p.address(portBtcd),
-		"BTCD_RPC_USER":      btcdUser,
-		"BTCD_RPC_PASS":      s.BtcdPassword,
-		"BTCD_RPC_CERT":      cfg.path("btcd", "rpc.cert"),
+		// What the product's server processes need beside addresses. Logins are open: this is a private network.
+		"HOLDFAST_DEVELOPMENT":          "true",
+		"HOLDFAST_DEVELOPMENT_KEY_FILE": cfg.path("development.key"),
+		"HOLDFAST_SECRET_PREFIX":        "dev",
+		"HOLDFAST_GRPC_TOKEN":           s.GRPCToken,
+		"HOLDFAST_METRICS_WORKER":       "http://" + p.address(portMetricsWorker),
+		"DATABASE_URL":                  databaseURL,
+		"TEMPORAL_ADDRESS":              p.address(portTemporal),
+		"TEMPORAL_UI":                   "http://" + p.address(portTemporalUI),
+		"BTCD_RPC":                      p.address(portBtcd),
+		"BTCD_RPC_USER":                 btcdUser,
+		"BTCD_RPC_PASS":                 s.BtcdPassword,
+		"BTCD_RPC_CERT":                 cfg.path("btcd", "rpc.cert"),
 	}
 	for i, name := range NodeNames() {
 		prefix := "LND_" + strings.ToUpper(name)

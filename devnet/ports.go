@@ -16,7 +16,7 @@ import (
 // PortCount is how many ports a network takes, from its base port on.
 const PortCount = 20
 
-// Offsets from the base port. The first four are reserved for the product.
+// Offsets from the base port. The first four and the last are reserved for the product.
 const (
 	portHTTP = iota
 	portGRPC
@@ -29,6 +29,7 @@ const (
 	portTemporalInternal // three
 	portBtcd             = portTemporalInternal + 3
 	portLnd              = portBtcd + 1 // RPC and p2p per node
+	portMetricsWorker    = portLnd + 6
 )
 
 // ports is a claimed block of ports.

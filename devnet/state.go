@@ -16,13 +16,14 @@ type state struct {
 	BasePort     int    `json:"base_port"`
 	PeerHost     string `json:"peer_host"` // where the Lightning nodes listen for each other
 	BtcdPassword string `json:"btcd_password"`
-	Funded       bool   `json:"funded"` // the chain is mined and the channels are open
+	GRPCToken    string `json:"grpc_token"` // for the product's gRPC listener
+	Funded       bool   `json:"funded"`     // the chain is mined and the channels are open
 }
 
 func loadState(path string) (state, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return state{PeerHost: newPeerHost(), BtcdPassword: crand.Text()}, nil
+		return state{PeerHost: newPeerHost(), BtcdPassword: crand.Text(), GRPCToken: crand.Text()}, nil
 	}
 	if err != nil {
 		return state{}, err
@@ -30,6 +31,9 @@ func loadState(path string) (state, error) {
 	var s state
 	if err := json.Unmarshal(text, &s); err != nil {
 		return state{}, fmt.Errorf("%s is damaged: start afresh (make clean) (%w)", path, err)
+	}
+	if s.GRPCToken == "" { // written by an earlier build
+		s.GRPCToken = crand.Text()
 	}
 	return s, nil
 }

@@ -53,14 +53,20 @@ func (g *guest) openWallet(name string, funds payment.Sat) payment.WalletID {
 	w, err := g.books.OpenWallet(g.t.Context(), ledger.Wallet{ID: uuid.New(), AccountID: g.account, Name: name, Currency: payment.BTC})
 	must(g.t, err)
 	if funds > 0 {
-		row, err := g.door.PayWallet(g.t.Context(), starter.PayWallet{
-			Caller:   starter.Caller{AccountID: g.treasury.AccountID, Door: payment.DoorGo},
-			WalletID: g.treasury.ID, RecipientID: w.ID, Amount: funds.MustMsat(),
-		})
-		must(g.t, err)
-		g.ended(row, payment.Settled)
+		g.fund(w.ID, funds)
 	}
 	return w.ID
+}
+
+// fund fills a wallet from the treasury.
+func (g *guest) fund(wallet payment.WalletID, funds payment.Sat) {
+	g.t.Helper()
+	row, err := g.door.PayWallet(g.t.Context(), starter.PayWallet{
+		Caller:   starter.Caller{AccountID: g.treasury.AccountID, Door: payment.DoorGo},
+		WalletID: g.treasury.ID, RecipientID: wallet, Amount: funds.MustMsat(),
+	})
+	must(g.t, err)
+	g.ended(row, payment.Settled)
 }
 
 // limit sets the key's daily limit.

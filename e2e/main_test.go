@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,13 +35,16 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	env := holdfastEnv()
 	devnettest.Main(m, devnet.Config{
 		SearchAttributes: workflows.SearchAttributeTypes(),
 		Extra: []devnet.Process{{
 			Name: workerProcess, Path: "/bin/sh",
 			// The binary's path is known only when the network's folder is.
 			Args: []string{"-c", `exec "$HOLDFAST" worker --migrate`},
-			Env:  workerEnv(), Ready: workerReady,
+			Env:  env, Ready: workerReady,
+		}, {
+			Name: apiProcess, Path: "/bin/sh", Args: []string{"-c", `exec "$HOLDFAST" api`}, Env: env, Ready: apiReady,
 		}},
 	})
 }
@@ -50,8 +54,8 @@ func parallelFlag() (explicit bool) {
 	return explicit
 }
 
-// workerEnv builds cmd/holdfast into the network's folder at the first start, and leads the worker to the network.
-func workerEnv() func(network map[string]string) []string {
+// holdfastEnv builds cmd/holdfast into the network's folder at the first start, and leads its processes to the network.
+func holdfastEnv() func(network map[string]string) []string {
 	var once sync.Once
 	return func(network map[string]string) []string {
 		path := filepath.Join(filepath.Dir(filepath.Dir(network["BTCD_RPC_CERT"])), "holdfast")
@@ -68,6 +72,20 @@ func workerEnv() func(network map[string]string) []string {
 		}
 		return env
 	}
+}
+
+// apiReady answers nil once the API says that all it needs is there.
+func apiReady(network map[string]string) error {
+	client := http.Client{Timeout: 5 * time.Second}
+	res, err := client.Get(network["HOLDFAST_HTTP"] + "/readyz")
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("/readyz answers %d", res.StatusCode)
+	}
+	return nil
 }
 
 // workerReady answers nil once a worker polls every queue. After a restart the pollers of the dead one still count.

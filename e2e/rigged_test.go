@@ -96,7 +96,7 @@ func (g *guest) behind(r *rig) {
 	for name, do := range map[string]any{
 		step.SendLightning: steps.SendLightning, step.FollowLightning: steps.FollowLightning, step.AbandonLightning: steps.AbandonLightning,
 		step.EstimateOnchain: steps.EstimateOnchain, step.SignOnchain: steps.SignOnchain, step.PublishOnchain: steps.PublishOnchain,
-		step.AskOnchain: steps.AskOnchain, step.FollowOnchain: steps.FollowOnchain, step.AbandonOnchain: steps.AbandonOnchain,
+		step.AskOnchain: steps.AskOnchain, step.FollowOnchain: steps.FollowOnchain, step.AbandonOnchain: steps.AbandonOnchain, step.BumpOnchain: steps.BumpOnchain,
 		step.ReleaseInputs: steps.ReleaseInputs,
 	} {
 		w.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})

@@ -14,11 +14,14 @@ import (
 // Config says whom to believe.
 type Config struct {
 	Keys         KeyStore // where API keys are looked up, on every request
-	SecretPrefix string   // what our secrets begin with; anything else is not looked up
+	SecretPrefix string   // what secrets begin with; empty: any prefix that is well formed. Others are not looked up
 	Issuer       Issuer   // of tokens; zero: tokens are refused
-	Used         *LastUsed
-	Clock        func() time.Time // nil: time.Now
-	Log          *slog.Logger     // nil: slog.Default
+	// Ensure makes the account of a session, which may come for the first time; it is quick where there is one. nil: accounts
+	// are made elsewhere.
+	Ensure func(ctx context.Context, account payment.AccountID) error
+	Used   *LastUsed        // nil: uses are not recorded
+	Clock  func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: slog.Default
 }
 
 // Authenticator finds out who asks. It is safe for use by many goroutines.
@@ -26,6 +29,7 @@ type Authenticator struct {
 	keys   KeyStore
 	prefix string
 	tokens *tokens // nil: tokens are refused
+	ensure func(context.Context, payment.AccountID) error
 	used   *LastUsed
 	clock  func() time.Time
 	stop   context.CancelFunc
@@ -44,7 +48,9 @@ func NewAuthenticator(cfg Config) (*Authenticator, error) {
 	if cfg.Keys == nil {
 		wrong = append(wrong, errors.New("the store of API keys is missing"))
 	}
-	wrong = append(wrong, checkPrefix(cfg.SecretPrefix))
+	if cfg.SecretPrefix != "" {
+		wrong = append(wrong, checkPrefix(cfg.SecretPrefix))
+	}
 	if !cfg.Issuer.isZero() {
 		wrong = append(wrong, cfg.Issuer.check())
 	}
@@ -52,7 +58,7 @@ func NewAuthenticator(cfg Config) (*Authenticator, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	a := &Authenticator{keys: cfg.Keys, prefix: cfg.SecretPrefix, used: cfg.Used, clock: cfg.Clock, stop: stop}
+	a := &Authenticator{keys: cfg.Keys, prefix: cfg.SecretPrefix, ensure: cfg.Ensure, used: cfg.Used, clock: cfg.Clock, stop: stop}
 	if !cfg.Issuer.isZero() {
 		var err error
 		if a.tokens, err = newTokens(ctx, cfg.Issuer, cfg.Clock, cfg.Log); err != nil {
@@ -92,7 +98,7 @@ func (a *Authenticator) byToken(ctx context.Context, token string) (Principal, e
 	}
 	who := Principal{AccountID: verified.account, Scopes: verified.scopes, Subject: verified.account.String()}
 	if verified.key == (payment.KeyID{}) {
-		return who, nil
+		return a.session(ctx, who)
 	}
 	key, err := a.keys.KeyByID(ctx, verified.key)
 	if err != nil {
@@ -104,6 +110,15 @@ func (a *Authenticator) byToken(ctx context.Context, token string) (Principal, e
 	}
 	who.KeyID, who.Scopes = key.ID, common(who, Principal{AccountID: key.AccountID, Scopes: key.Scopes})
 	a.use(key.ID, now)
+	return who, nil
+}
+
+func (a *Authenticator) session(ctx context.Context, who Principal) (Principal, error) {
+	if a.ensure != nil {
+		if err := a.ensure(ctx, who.AccountID); err != nil {
+			return Principal{}, err
+		}
+	}
 	return who, nil
 }
 

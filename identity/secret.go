@@ -69,10 +69,10 @@ func (h SecretHash) Matches(secret string) bool {
 	return subtle.ConstantTimeCompare(h[:], presented[:]) == 1
 }
 
-// isSecret tells without any look-up what cannot be a secret of ours.
-func isSecret(s, prefix string) bool {
-	random, ours := strings.CutPrefix(s, prefix+"_")
-	if !ours || len(random) != secretLength {
+// isSecret tells without any look-up what cannot be a secret of ours. No prefix: any that is well formed.
+func isSecret(s, ours string) bool {
+	prefix, random, _ := strings.Cut(s, "_")
+	if ours != "" && prefix != ours || checkPrefix(prefix) != nil || len(random) != secretLength {
 		return false
 	}
 	for _, c := range []byte(random) {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,7 @@ const channel = "holdfast_changes"
 type announcer struct {
 	pool  *pgxpool.Pool
 	queue chan []Topic
+	once  sync.Once
 	quit  chan struct{}
 	ended chan struct{}
 }
@@ -46,9 +48,9 @@ func (a *announcer) tell(topics ...Topic) {
 	}
 }
 
-// stop tells what is in the queue, and ends.
+// stop tells what is in the queue, and ends. It may be called again.
 func (a *announcer) stop() {
-	close(a.quit)
+	a.once.Do(func() { close(a.quit) })
 	<-a.ended
 }
 

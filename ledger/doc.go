@@ -24,9 +24,17 @@
 //     window w while now < t + w, with times that strictly increase per key and are taken after the lock.
 //  5. Rule 7: at most one payment per payment hash is neither refused nor failed (index payments_one_per_hash).
 //  6. Rule 8: one payment per account and idempotency key; another fingerprint is an error.
-//  7. Rule 9: an on-chain payment is not dispatched before its signed transaction is stored, which then never changes.
+//  7. Rule 9: an on-chain payment is not dispatched before its signed transaction is stored. Every transaction of it is kept
+//     (payment_transactions); a replacement is stored under a new fence, is dearer, and none follows a rescue.
 //  8. Rule 10: a receive is credited once (index transfers_credit_once), with its cursor.
-//  9. Rule 12: transfers, events, spends and payments cannot be rewritten or deleted, by nobody.
+//  9. Rule 12: transfers, transactions, events, spends and payments cannot be rewritten or deleted, by nobody.
 //  10. A payment moves only as payment.Moves allows (table payment_moves); what is final never changes.
 //  11. A batch gives what its calls would have got one by one, and one caller's mistake is not another's error.
+//  12. A budget lock is a spend without a payment (00011_locks.sql): it is given back at most once, by its caller or
+//     because it was never recorded, and what was recorded counts whatever the limits say.
+//  13. Rule 11: a key's account, scopes, secret and end never change (trigger key_guard); limits and revocation ask for the
+//     owner's account. A phone and a username stay with their account (account_guard), whose default wallet is its own.
+//  14. A wallet's history (transactions) has one row per payment that was not refused and one per receipt, written with the
+//     money. Its id says what it is about, so the primary key makes it one; what became of a payment is read from the payment.
+//     A page costs what it shows, whatever the history; statements that could choose otherwise are told not to sort.
 package ledger

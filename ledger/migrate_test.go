@@ -36,7 +36,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 	status := must[[]ledger.MigrationStatus](t)(ledger.MigrateStatus(ctx, url))
 	schemas := []string{full}
 	for i := range status {
-		if !status[i].Applied || status[i].AppliedAt.IsZero() || (i > 0 && status[i].Version <= status[i-1].Version) {
+		if !status[i].Applied || status[i].AppliedAt.IsZero() || i > 0 && status[i].Version <= status[i-1].Version {
 			t.Fatalf("status %+v", status[i])
 		}
 		if err := ledger.MigrateDown(ctx, url); err != nil {
@@ -61,6 +61,36 @@ func TestMigrateUpDownUp(t *testing.T) {
 		t.Fatalf("up again differs:\n%s\n--- first:\n%s", got, full)
 	}
 	ledgertest.Balanced(t, ledgertest.Open(t, url))
+}
+
+// A payment signed before payment_transactions existed finds its transaction there.
+func TestOldPaymentsKeepTheirTransaction(t *testing.T) {
+	t.Parallel()
+	url := ledgertest.Database(t)
+	l := ledgertest.Open(t, url)
+	req := broadcastPayment(t, l, ledgertest.Funded(t, l, 20_000*sat), payment.KeyID{})
+	for version := int64(8); version >= 8; {
+		if err := ledger.MigrateDown(t.Context(), url); err != nil {
+			t.Fatal(err)
+		}
+		version = 0
+		for _, status := range must[[]ledger.MigrationStatus](t)(ledger.MigrateStatus(t.Context(), url)) {
+			if status.Applied {
+				version = status.Version
+			}
+		}
+	}
+	if got := execAs(t, url, owner, "UPDATE payments SET raw_tx = 'x' WHERE id = $1", req.ID); got != illegalMove {
+		t.Errorf("without the migration: SQLSTATE %q", got)
+	}
+	if err := ledger.MigrateUp(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	txs := must[[]ledger.PaymentTransaction](t)(l.PaymentTransactions(t.Context(), req.ID))
+	if len(txs) != 1 || txs[0].TxID != "original" || txs[0].Fee != 90*sat || txs[0].Kind != ledger.OriginalTransaction {
+		t.Fatalf("%+v", txs)
+	}
+	replaced(t, l, req.ID, 1, replacement("second", 150*sat))
 }
 
 func TestErrorsNameWhatToDoAndHideTheDriver(t *testing.T) {

@@ -23,6 +23,7 @@ type plainPayment struct {
 	state   payment.State
 	attempt int
 	amount  payment.Msat
+	fee     payment.Msat // what the wallet paid beside the amount, once settled
 }
 
 // ledgerMachine drives the ledger and the plain model side by side: payments without keys, so that the budget, which has
@@ -34,13 +35,15 @@ type ledgerMachine struct {
 	wallets  map[payment.WalletID]ledger.Wallet
 	plain    map[payment.WalletID]*plainWallet
 	payments map[payment.ID]*plainPayment
-	node     payment.Msat // balance of the node "bank"
+	receipts map[payment.WalletID][]payment.Msat // credited from outside, oldest first
+	node     payment.Msat                        // balance of the node "bank"
 	hashes   []payment.Hash
 }
 
 func newLedgerMachine(t *testing.T, l *ledger.Ledger) *ledgerMachine {
 	m := &ledgerMachine{
 		t: t, l: l, wallets: map[payment.WalletID]ledger.Wallet{}, plain: map[payment.WalletID]*plainWallet{}, payments: map[payment.ID]*plainPayment{},
+		receipts: map[payment.WalletID][]payment.Msat{},
 	}
 	m.node = must[payment.Msat](t)(l.NodeBalance(t.Context(), "bank"))
 	for range 3 {
@@ -79,6 +82,7 @@ func (m *ledgerMachine) receive(t *rapid.T) {
 		}
 	}
 	m.plain[w.ID].balance += amount
+	m.receipts[w.ID] = append(m.receipts[w.ID], amount)
 	m.node += amount
 }
 
@@ -193,7 +197,8 @@ func (m *ledgerMachine) settle(t *rapid.T) {
 		p.state = payment.Settled
 		w := m.plain[p.req.WalletID]
 		w.held -= p.amount + p.req.FeeReserve
-		w.balance -= p.amount + min(fee, p.req.FeeReserve)
+		p.fee = min(fee, p.req.FeeReserve)
+		w.balance -= p.amount + p.fee
 		if p.req.Kind == payment.Intraledger {
 			m.plain[p.req.RecipientID].balance += p.amount
 		} else {
@@ -252,6 +257,7 @@ func (m *ledgerMachine) check(t *rapid.T) {
 		if got.Balance != want.balance || got.Held != want.held || got.Available() < 0 {
 			t.Fatalf("wallet has %v, %v held; want %v, %v", got.Balance, got.Held, want.balance, want.held)
 		}
+		m.checkHistory(t, m.wallets[id])
 	}
 	if got, err := m.l.NodeBalance(m.t.Context(), "bank"); err != nil || got != m.node {
 		t.Fatalf("node holds %v (%v), want %v", got, err, m.node)

@@ -28,7 +28,7 @@ func rowsRead(t *testing.T, tx pgx.Tx) (rows int) {
 func TestPagesReadNoMoreThanThePage(t *testing.T) {
 	t.Parallel()
 	const rows, page = 6_000, 20
-	// A row of a page is read once by the index, once with its details, with its payment or invoice and the other wallet.
+	// A row of a page is read once by the index, once with its details, with its payment, its invoice, the other wallet and its owner.
 	const most = 6*page + 20
 	url := ledgertest.Database(t)
 	books := ledgertest.Open(t, url)

@@ -57,7 +57,7 @@ func (l *Ledger) RecordPreimage(ctx context.Context, id payment.ID, preimage [32
 // transaction pays another amount than was held for.
 func (l *Ledger) RecordSigned(ctx context.Context, id payment.ID, tx Signed) error {
 	_, err := l.q.RecordSigned(ctx, db.RecordSignedParams{
-		ID: id, Txid: tx.TxID, Raw: tx.Raw, Amount: int64(tx.Amount), Fee: int64(tx.Fee), Given: l.given(),
+		ID: id, Txid: tx.TxID, Raw: tx.Raw, Amount: int64(tx.Amount), Fee: int64(tx.Fee), Rate: int64(tx.SatPerVByte), Given: l.given(), //nolint:gosec // a rate
 	})
 	return coded(err)
 }
@@ -181,7 +181,7 @@ func (l *Ledger) LivePaymentByHash(ctx context.Context, hash payment.Hash) (Paym
 	return paymentOf(row), found(err, noPayment())
 }
 
-// LivePaymentByTxID reads the payment of a transaction that is reserved, dispatched or pending. Errors: ReasonPaymentNotFound.
+// LivePaymentByTxID reads the payment that is reserved, dispatched or pending by any of its transactions. Errors: ReasonPaymentNotFound.
 func (l *Ledger) LivePaymentByTxID(ctx context.Context, txid string) (Payment, error) {
 	row, err := l.q.LivePaymentByTxID(ctx, txid)
 	return paymentOf(row), found(err, noPayment())

@@ -107,14 +107,14 @@ func TestFeeAboveTheReserveIsTheOperators(t *testing.T) {
 	if _, err := l.BeginSend(t.Context(), req.ID, ledger.Fence{CallTimeout: time.Second}); err == nil {
 		t.Fatal("dispatched without a stored transaction (rule 9)")
 	}
-	if err := l.RecordSigned(t.Context(), req.ID, ledger.Signed{TxID: "aa", Raw: []byte{1}, Amount: 5_000 * sat, Fee: 90 * sat}); err != nil {
+	if err := l.RecordSigned(t.Context(), req.ID, ledger.Signed{TxID: "aa", Raw: []byte{1}, Amount: 5_000 * sat, Fee: 130 * sat}); err != nil {
 		t.Fatal(err)
 	}
 	mustPayment(t, payment.Dispatched)(l.BeginSend(t.Context(), req.ID, ledger.Fence{CallTimeout: time.Second}))
 	err := l.RecordSigned(t.Context(), req.ID, ledger.Signed{TxID: "bb", Raw: []byte{2}, Amount: 5_000 * sat, Fee: 90 * sat})
 	wantReason(t, err, payment.ReasonInternal)
 	p := mustPayment(t, payment.Settled)(l.Settle(t.Context(), req.ID, 130*sat))
-	if p.FeeOverage != 30*sat || p.SignedFee != 90*sat {
+	if p.FeeOverage != 30*sat || p.SignedFee != 130*sat {
 		t.Fatalf("settled %+v", p)
 	}
 	wantBalance(t, l, w.ID, 14_900*sat, 0)

@@ -91,7 +91,7 @@ func (t Transaction) Cursor() Cursor { return Cursor{CreatedAt: t.CreatedAt, ID:
 // Errors: ReasonInvalidInput without an account.
 func (l *Ledger) Transactions(ctx context.Context, f TransactionFilter) ([]Transaction, error) {
 	if f.AccountID == uuid.Nil {
-		return nil, unnamedAccount()
+		return nil, accountMissing()
 	}
 	params := db.TransactionsParams{
 		AccountID: f.AccountID, WalletIds: listed(f.WalletIDs), Invoice: orNull(f.Invoice), Address: orNull(f.Address),
@@ -168,7 +168,7 @@ type InvoiceFilter struct {
 // InvoicesPage reads a page of invoices, newest first whichever end it was read from. Errors: ReasonInvalidInput without an account.
 func (l *Ledger) InvoicesPage(ctx context.Context, f InvoiceFilter) ([]Invoice, error) {
 	if f.AccountID == uuid.Nil {
-		return nil, unnamedAccount()
+		return nil, accountMissing()
 	}
 	params := db.InvoicesPageParams{AccountID: f.AccountID, WalletID: orNullID(f.WalletID), Oldest: f.Oldest, MaxRows: pageSize(f.Limit)}
 	if f.After != nil {
@@ -185,7 +185,7 @@ func (l *Ledger) InvoicesPage(ctx context.Context, f InvoiceFilter) ([]Invoice, 
 	return out, coded(err)
 }
 
-func unnamedAccount() *payment.Error {
+func accountMissing() *payment.Error {
 	return payment.Errorf(payment.ReasonInvalidInput, "No account is named. Give the id of the account whose history is read.")
 }
 

@@ -15,10 +15,10 @@ type Payment struct {
 	Failure    *payment.Failure // set when refused or failed
 	Fee        payment.Msat     // actual fee, once settled
 	FeeOverage payment.Msat     // the part of Fee above the reserve: paid by the operator, not by the wallet
-	SignedFee  payment.Msat     // on-chain: miner fee of the signed transaction
+	SignedFee  payment.Msat     // on-chain: miner fee of the transaction TxID
 	Preimage   []byte           // 32 bytes, once LND has told it
-	TxID       string           // of the latest signed transaction; big-endian hex as shown by explorers
-	RawTx      []byte           // the signed transaction as stored before the first broadcast
+	TxID       string           // of the latest signed transaction that pays, or the one that confirmed; big-endian hex
+	RawTx      []byte           // that transaction, as stored before its first broadcast
 	Send       Send             // the fence around what left the house
 	Expiry     uint32           // block height at which the last HTLC in flight times out; 0 if unknown
 	CreatedAt  time.Time
@@ -65,6 +65,8 @@ type Signed struct {
 	Raw    []byte
 	Amount payment.Msat // what the receiver gets
 	Fee    payment.Msat // miner fee
+	// SatPerVByte is the rate that was asked for.
+	SatPerVByte uint64
 }
 
 // Event is one line of a payment's timeline, append-only.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/btcsuite/btcd/btcutil/psbt"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
-	"github.com/btcsuite/btcd/wire"
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/walletrpc"
 
@@ -39,8 +38,8 @@ func (c *Client) EstimateFee(ctx context.Context, address string, amount payment
 	return FeeEstimate{Fee: payment.Sat(estimated.GetFeeSat()), SatPerVByte: estimated.GetSatPerVbyte()}, nil
 }
 
-// FundPSBT selects and leases inputs for one output, change to taproot (walletrpc.FundPsbt). Calling it again with the
-// same LockID leases other inputs: release first.
+// FundPSBT selects and leases inputs for one output, change to taproot (walletrpc.FundPsbt); they signal that the
+// transaction may be replaced. Calling it again with the same LockID leases other inputs: release first.
 func (c *Client) FundPSBT(ctx context.Context, fund FundPSBT) (FundedPSBT, error) {
 	if fund.Amount <= 0 || fund.SatPerVByte == 0 {
 		return FundedPSBT{}, refusal(callFundPsbt, payment.ReasonInvalidAmount, errors.New("amount and fee rate must be positive"))
@@ -67,7 +66,11 @@ func (c *Client) FundPSBT(ctx context.Context, fund FundPSBT) (FundedPSBT, error
 	if err != nil {
 		return FundedPSBT{}, &Error{Kind: KindUnknown, Call: callFundPsbt, Cause: err}
 	}
-	return FundedPSBT{PSBT: funded.GetFundedPsbt(), Fee: payment.Sat(fee)}, nil
+	raw, err := replaceable(packet)
+	if err != nil {
+		return FundedPSBT{}, &Error{Kind: KindUnknown, Call: callFundPsbt, Cause: err}
+	}
+	return FundedPSBT{PSBT: raw, Fee: payment.Sat(fee)}, nil
 }
 
 // SignPSBT signs and finalizes (walletrpc.FinalizePsbt). Nothing is broadcast and nothing is recorded in the wallet.
@@ -84,8 +87,8 @@ func (c *Client) SignPSBT(ctx context.Context, raw []byte) (SignedTx, error) {
 }
 
 func txidOf(raw []byte) (string, error) {
-	tx := wire.NewMsgTx(2)
-	if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
+	tx, err := parse(raw)
+	if err != nil {
 		return "", err
 	}
 	return tx.TxHash().String(), nil

@@ -9,8 +9,8 @@ import (
 
 // InputsOf lists what a serialized transaction spends. Ours is not known from the bytes and stays false.
 func InputsOf(raw []byte) ([]TxInput, error) {
-	var tx wire.MsgTx
-	if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
+	tx, err := parse(raw)
+	if err != nil {
 		return nil, fmt.Errorf("stored transaction: %w", err)
 	}
 	inputs := make([]TxInput, 0, len(tx.TxIn))
@@ -18,4 +18,10 @@ func InputsOf(raw []byte) ([]TxInput, error) {
 		inputs = append(inputs, TxInput{TxID: in.PreviousOutPoint.Hash.String(), Vout: in.PreviousOutPoint.Index})
 	}
 	return inputs, nil
+}
+
+func parse(raw []byte) (*wire.MsgTx, error) {
+	tx := wire.NewMsgTx(2)
+	err := tx.Deserialize(bytes.NewReader(raw))
+	return tx, err
 }

@@ -48,7 +48,7 @@ type Node interface {
 	NewAddress(ctx context.Context) (string, error)
 	// EstimateFee in sat for one output at a confirmation target in blocks, and the rate in sat/vB (lnrpc.EstimateFee).
 	EstimateFee(ctx context.Context, address string, amount payment.Sat, targetBlocks int32) (FeeEstimate, error)
-	// FundPSBT selects and leases inputs under lockID (walletrpc.FundPsbt with custom_lock_id).
+	// FundPSBT selects and leases inputs under lockID (walletrpc.FundPsbt with custom_lock_id), each of them Replaceable.
 	FundPSBT(ctx context.Context, fund FundPSBT) (FundedPSBT, error)
 	// SignPSBT signs and finalizes (walletrpc.FinalizePsbt). Nothing is broadcast.
 	SignPSBT(ctx context.Context, psbt []byte) (SignedTx, error)

@@ -24,6 +24,8 @@ const (
 	ReasonAccountNotFound     Reason = "ACCOUNT_NOT_FOUND"    // no such user; in the API INVALID_INPUT
 	ReasonPaymentNotFound     Reason = "PAYMENT_NOT_FOUND"
 	ReasonNodeNotFound        Reason = "NODE_NOT_FOUND"
+	ReasonLockNotFound        Reason = "LOCK_NOT_FOUND"       // gRPC only: no budget lock or recorded transaction of that name
+	ReasonLockConflict        Reason = "LOCK_CONFLICT"        // gRPC only: another amount or transaction, or already reversed
 	ReasonPaymentInFlight     Reason = "PAYMENT_IN_FLIGHT"    // INVALID_INPUT: a payment with this hash is in flight
 	ReasonAlreadyPaid         Reason = "ALREADY_PAID"         // LIGHTNING_PAYMENT_ERROR, status ALREADY_PAID
 	ReasonInvoiceInvalid      Reason = "INVOICE_INVALID"      // INVOICE_DECODE_ERROR

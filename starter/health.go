@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast-pay/holdfast/workflows"
 )
 
-// polledWithin is how recent a worker's last poll must be. A poll waits for up to a minute, so that a worker that was
-// killed is missed after this time; one that was stopped says so itself.
+// polledWithin is how recent a worker's last poll must be. A poll waits for up to a minute, so that a worker that has
+// ended is missed after this time, and not before.
 const polledWithin = 75 * time.Second
 
 // Reachable asks Temporal whether it is there. Errors: ReasonUnavailable.

@@ -73,18 +73,19 @@ func (s *Starter) Recheck(ctx context.Context, id payment.ID) (ledger.Payment, e
 	return s.steer(ctx, id, workflows.UpdateRecheck)
 }
 
-// Abandon gives a payment up where nothing can have left or can ever arrive; otherwise it is an error that says why not.
+// Abandon gives a payment up where nothing can have left or can ever arrive; otherwise it is an error that says why not. An
+// on-chain transaction that has left is taken back: the payment stays pending until that, or the payment after all, confirms.
 func (s *Starter) Abandon(ctx context.Context, id payment.ID) (ledger.Payment, error) {
 	return s.steer(ctx, id, workflows.UpdateAbandon)
 }
 
-func (s *Starter) steer(ctx context.Context, id payment.ID, update string) (ledger.Payment, error) {
+func (s *Starter) steer(ctx context.Context, id payment.ID, update string, args ...any) (ledger.Payment, error) {
 	row, err := s.ledger.Payment(ctx, id)
 	if err != nil || row.State.Terminal() {
 		return row, err
 	}
 	handle, err := s.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: id.String(), UpdateName: update, WaitForStage: client.WorkflowUpdateStageCompleted,
+		WorkflowID: id.String(), UpdateName: update, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
 		err = handle.Get(ctx, nil)
@@ -93,7 +94,7 @@ func (s *Starter) steer(ctx context.Context, id payment.ID, update string) (ledg
 		if refused.Type() == workflows.RefusedEnded {
 			return s.ledger.Payment(ctx, id)
 		}
-		return row, payment.Errorf(payment.ReasonPaymentInFlight, "%s", refused.Message()).Because(err)
+		return row, payment.Errorf(reasonOfRefusal(refused.Type()), "%s", refused.Message()).Because(err)
 	}
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
 		if row, readErr := s.ledger.Payment(ctx, id); readErr == nil && row.State.Terminal() {

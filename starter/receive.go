@@ -116,13 +116,13 @@ func noWallet(id payment.WalletID) *payment.Error {
 	return payment.Errorf(payment.ReasonWalletNotFound, "There is no wallet %s in this account.", id)
 }
 
-// chorePatience is how long a caller waits for a chore. The workflow gives up before that: where no worker serves it, the
-// caller hears that the service is away.
+// chorePatience is how long a caller waits for a chore. The step gives up before that, so this is for the case that no worker
+// serves the workflow itself.
 const chorePatience = 8 * time.Second
 
 // chore runs a short workflow in which no money moves, and waits for its result.
 func (s *Starter) chore(ctx context.Context, prefix string, workflow, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, chorePatience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: prefix + payment.NewID().String(), TaskQueue: workflows.PaymentsQueue,

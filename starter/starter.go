@@ -21,6 +21,8 @@ type Config struct {
 	Fees FeePolicy
 	// Dust is the smallest on-chain payment in sat.
 	Dust payment.Sat
+	// HoldLocks is how long a budget lock waits to be recorded. Zero: 15 minutes.
+	HoldLocks time.Duration
 }
 
 // FeePolicy is the lightning fee limit: the larger of a share of the amount and a floor. It is reserved with the amount.
@@ -51,6 +53,7 @@ type Starter struct {
 	ledger   *ledger.Ledger
 	cfg      Config
 	now      func() time.Time
+	patience time.Duration // with a chore
 	log      *slog.Logger
 }
 
@@ -59,7 +62,10 @@ func New(temporal client.Client, books *ledger.Ledger, cfg Config, log *slog.Log
 	if cfg.Wait == 0 {
 		cfg.Wait = 5 * time.Second
 	}
-	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, log: log}
+	if cfg.HoldLocks == 0 {
+		cfg.HoldLocks = defaultHold
+	}
+	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, patience: chorePatience, log: log}
 }
 
 // Caller is who asks, as the credentials say.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"path"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
@@ -47,37 +49,46 @@ func (o lndCalls) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.
 		o.ended(ctx, method, err, time.Since(began))
 		return nil, err
 	}
-	return &observedStream{ClientStream: stream, ended: func(err error) { o.ended(ctx, method, err, time.Since(began)) }}, nil
+	observed := &observedStream{ClientStream: stream}
+	observed.ended = func(code string) { o.note(ctx, method, code, time.Since(began)) }
+	context.AfterFunc(ctx, func() { observed.once.Do(func() { observed.ended(closedByUs) }) })
+	return observed, nil
 }
 
+// closedByUs is the code of a stream whose caller had heard enough, like that of a payment after LND's final word.
+const closedByUs = "Closed"
+
 func (o lndCalls) ended(ctx context.Context, method string, err error, took time.Duration) {
-	code := status.Code(err).String()
+	o.note(ctx, method, status.Code(err).String(), took)
+}
+
+func (o lndCalls) note(ctx context.Context, method, code string, took time.Duration) {
 	if o.metrics != nil {
 		o.metrics.lndCalls.WithLabelValues(o.node, path.Base(method), code).Inc()
 	}
 	o.log.DebugContext(ctx, "called LND", "node", o.node, "method", path.Base(method), "code", code, "took", took.Round(time.Microsecond))
 }
 
-// observedStream notes how a stream ends. One that its caller gives up ends by its context, which RecvMsg reports if it
-// is asked; otherwise it is not counted.
+// observedStream notes how a stream ends: by LND's answer, or by its caller.
 type observedStream struct {
 	grpc.ClientStream
 	once  sync.Once
-	ended func(error)
+	ended func(code string)
 }
 
 // RecvMsg notes the end.
 func (s *observedStream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
-	if err != nil {
-		s.once.Do(func() {
-			if err == io.EOF { //nolint:errorlint // grpc gives it bare
-				s.ended(nil)
-				return
-			}
-			s.ended(err)
-		})
+	if err == nil {
+		return nil
 	}
+	s.once.Do(func() {
+		if errors.Is(err, io.EOF) {
+			s.ended(codes.OK.String())
+			return
+		}
+		s.ended(status.Code(err).String())
+	})
 	return err
 }
 

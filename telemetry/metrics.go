@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +24,8 @@ type Metrics struct {
 
 	httpRequests *prometheus.CounterVec   // route, method, status
 	httpSeconds  *prometheus.HistogramVec // route
-	graphql      *prometheus.CounterVec   // field, code
+	graphql      *prometheus.CounterVec   // field
+	graphqlError *prometheus.CounterVec   // field, code
 	grpcRequests *prometheus.CounterVec   // method, code
 	grpcSeconds  *prometheus.HistogramVec // method
 	rateLimited  *prometheus.CounterVec   // class, subject
@@ -48,12 +50,13 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		steps:    r.histogram("step_seconds", "Duration of one attempt of a saga's step; Reserve is admission.", "step", "result"),
 		refusals: r.counter("budget_refusals_total", "Payments refused by an API key's budget, by window. Normal business.", "window"),
 
-		lndCalls:   r.counter("lnd_calls_total", "Calls and streams to LND, by the gRPC code that ended them.", "node", "method", "code"),
+		lndCalls:   r.counter("lnd_calls_total", "Calls and streams to LND, by the gRPC code that ended them; Closed: by us.", "node", "method", "code"),
 		lndSeconds: r.histogram("lnd_call_seconds", "Duration of calls to LND; streams are not timed.", "node", "method"),
 
 		httpRequests: r.counter("http_requests_total", "HTTP requests, by route and status.", "route", "method", "status"),
 		httpSeconds:  r.histogram("http_request_seconds", "Duration of HTTP requests.", "route"),
-		graphql:      r.counter("graphql_fields_total", "Top-level fields of GraphQL that were answered, by the code of their first error (OK: none).", "field", "code"),
+		graphql:      r.counter("graphql_fields_total", "Top-level fields of GraphQL that were asked for.", "field"),
+		graphqlError: r.counter("graphql_errors_total", "Errors told by GraphQL, of payloads and at the top, by their code.", "field", "code"),
 		grpcRequests: r.counter("grpc_requests_total", "gRPC calls and streams, by code.", "method", "code"),
 		grpcSeconds:  r.histogram("grpc_request_seconds", "Duration of gRPC calls; streams are not timed.", "method"),
 		rateLimited:  r.counter("rate_limited_total", "Requests refused by a rate limit. Normal business.", "class", "subject"),
@@ -162,21 +165,31 @@ func (m *Metrics) RateLimited(class, subject string) {
 	}
 }
 
+// switchingProtocols is the status of a request that became a WebSocket: how long that stays open is no latency.
+const switchingProtocols = 101
+
 // HTTP counts and times a request. The route is the pattern, never the path.
-func (m *Metrics) HTTP(route, method, status string, took time.Duration) {
-	if m != nil {
-		m.httpRequests.WithLabelValues(route, method, status).Inc()
+func (m *Metrics) HTTP(route, method string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.httpRequests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	if status != switchingProtocols {
 		m.httpSeconds.WithLabelValues(route).Observe(took.Seconds())
 	}
 }
 
-// GraphQL counts a top-level field; code is that of its first error, empty for none.
-func (m *Metrics) GraphQL(field, code string) {
-	if code == "" {
-		code = "OK"
-	}
+// GraphQL counts a top-level field that was asked for.
+func (m *Metrics) GraphQL(field string) {
 	if m != nil {
-		m.graphql.WithLabelValues(field, code).Inc()
+		m.graphql.WithLabelValues(field).Inc()
+	}
+}
+
+// GraphQLError counts an error that was told, by the code that clients switch on.
+func (m *Metrics) GraphQLError(field, code string) {
+	if m != nil {
+		m.graphqlError.WithLabelValues(field, code).Inc()
 	}
 }
 

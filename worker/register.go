@@ -15,6 +15,7 @@ func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
 	registerWorkflow(w, "Lightning", workflows.Lightning)
 	registerWorkflow(w, "Onchain", workflows.Onchain)
 	registerWorkflow(w, "Intraledger", workflows.Intraledger)
+	registerWorkflow(w, "BudgetLock", workflows.BudgetLock)
 	registerWorkflow(w, "CreateInvoice", workflows.CreateInvoice)
 	registerWorkflow(w, "CreateAddress", workflows.CreateAddress)
 	registerWorkflow(w, "CancelInvoice", workflows.CancelInvoice)
@@ -24,6 +25,9 @@ func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
 	registerActivity(w, step.Transfer, l.Transfer)
 	registerActivity(w, step.Settle, l.Settle)
 	registerActivity(w, step.Void, l.Void)
+	registerActivity(w, step.LockBudget, l.LockBudget)
+	registerActivity(w, step.AskLock, l.AskLock)
+	registerActivity(w, step.ReleaseLock, l.ReleaseLock)
 }
 
 // registerWatchers joins what keeps the house to the watchers queue.
@@ -46,6 +50,7 @@ func registerNode(w worker.ActivityRegistry, n *activities.NodeSteps, watch *act
 	registerActivity(w, step.AskOnchain, n.AskOnchain)
 	registerActivity(w, step.FollowOnchain, n.FollowOnchain)
 	registerActivity(w, step.AbandonOnchain, n.AbandonOnchain)
+	registerActivity(w, step.BumpOnchain, n.BumpOnchain)
 	registerActivity(w, step.ReleaseInputs, n.ReleaseInputs)
 	registerActivity(w, step.AddInvoice, n.AddInvoice)
 	registerActivity(w, step.AddAddress, n.AddAddress)

@@ -32,6 +32,8 @@ type Config struct {
 	Network string
 	// Depth is how many confirmations make a transaction final. Zero: 1 on regtest, 3 elsewhere.
 	Depth int32
+	// MaxFeeRate bounds fee bumps and rescues, in sat/vB. Zero: activities.DefaultMaxFeeRate.
+	MaxFeeRate uint64
 	// Timing of calls to LND. Zero: activities.DefaultTiming.
 	Timing activities.Timing
 	// Reconcile is how often the ledger is compared with the nodes. Zero: a minute.
@@ -116,7 +118,8 @@ func (c Config) workers(fatal context.CancelCauseFunc) []worker.Worker {
 
 func (c Config) nodeSteps(name string, node lndclient.Node) *activities.NodeSteps {
 	return &activities.NodeSteps{
-		Ledger: c.Ledger, Node: node, Name: name, Network: c.Network, Timing: c.Timing, Depth: c.Depth, Now: time.Now, Log: c.Log,
+		Ledger: c.Ledger, Node: node, Name: name, Network: c.Network, Timing: c.Timing, Depth: c.Depth, MaxFeeRate: c.MaxFeeRate,
+		Now: time.Now, Log: c.Log,
 		Compared: func(check step.Check) {
 			about, _, _ := strings.Cut(check.Name, " ") // payments, receives or funds; the rest names the node
 			c.Metrics.Compared(name, about, check.OK, check.Difference, time.Now())

@@ -79,8 +79,8 @@ func registerWorkflows(w worker.WorkflowRegistry) {
 	for name, fn := range map[string]any{
 		"Lightning": workflows.Lightning, "Onchain": workflows.Onchain, "Intraledger": workflows.Intraledger,
 		"CreateInvoice": workflows.CreateInvoice, "CreateAddress": workflows.CreateAddress,
+		"WatchNode": workflows.WatchNode, "Reconcile": workflows.Reconcile, "BudgetLock": workflows.BudgetLock,
 		"CancelInvoice": workflows.CancelInvoice, "ProbeFee": workflows.ProbeFee, "EstimateFee": workflows.EstimateFee,
-		"WatchNode": workflows.WatchNode, "Reconcile": workflows.Reconcile,
 	} {
 		w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
 	}
@@ -189,7 +189,7 @@ var updateIDs = struct {
 }{}
 
 // update asks the saga something; the reply is filled in when it answers.
-func (s *saga) update(name string) *reply {
+func (s *saga) update(name string, args ...any) *reply {
 	updateIDs.Lock()
 	updateIDs.last++
 	id := fmt.Sprint(name, updateIDs.last)
@@ -212,7 +212,7 @@ func (s *saga) update(name string) *reply {
 			}
 			s.seen.add("told %s: %s", name, out.outcome.State)
 		},
-	})
+	}, args...)
 	return out
 }
 

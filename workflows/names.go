@@ -20,11 +20,15 @@ const (
 	UpdateOutcome = "outcome" // no input -> payment.Outcome: waits until there is something to tell a caller
 	UpdateRecheck = "recheck" // no input -> payment.Outcome: asks LND or the chain now
 	UpdateAbandon = "abandon" // no input -> payment.Outcome: accepted only where rule 2 allows it
+	UpdateBump    = "bump"    // Bump -> payment.Outcome: on-chain, sent and not confirmed
 	SignalNews    = "news"    // no input: something changed, ask
 )
 
-// RefusedEnded is the type of the error that refuses to steer a payment that has ended.
-const RefusedEnded = "ENDED"
+// Types of the errors that refuse to steer a payment. A bump is refused with a payment.Reason as the type.
+const (
+	RefusedEnded   = "ENDED"    // the payment has ended
+	RefusedNotSafe = "NOT_SAFE" // an abandon: the money may still move
+)
 
 // WatcherID is the workflow id of a node's watcher.
 func WatcherID(node string) string { return "watch-" + node }

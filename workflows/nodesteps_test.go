@@ -36,7 +36,7 @@ func (s *saga) signsAfter(event func(), refused *payment.Failure) {
 			return step.Signed{Failure: refused}, nil
 		}
 		s.books.sign(testTxID)
-		return step.Signed{TxID: testTxID, Fee: 300 * sat}, nil
+		return step.Signed{TxID: testTxID, Fee: 300 * sat, SatPerVByte: minerRate}, nil
 	})
 }
 

@@ -28,7 +28,7 @@ func Onchain(ctx workflow.Context, req payment.Request) (payment.Outcome, error)
 	if over, err := s.stop(ctx, signed.Failure, err); over || err != nil {
 		return s.endReleased(ctx, err)
 	}
-	s.outcome.TxID = signed.TxID
+	s.outcome.TxID, s.rate, s.bumped = signed.TxID, signed.SatPerVByte, signed.Bumped
 
 	word, err := publishOnchain(ctx, s.req)
 	if err != nil { // cancelled

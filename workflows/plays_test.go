@@ -108,7 +108,7 @@ func inTurn(ctx context.Context, moves ...func(context.Context) error) error {
 }
 
 func plays() []play {
-	return append(append(lightningPlays(), steeredPlays()...), append(otherPlays(), houseworkPlays()...)...)
+	return append(append(lightningPlays(), steeredPlays()...), append(append(otherPlays(), houseworkPlays()...), lockPlays()...)...)
 }
 
 func lightningPlays() []play {
@@ -192,6 +192,35 @@ func otherPlays() []play {
 				return c.no(payment.ReasonPublishRejected)(ctx)
 			})
 		}},
+		{file: "onchain-bumped", workflow: "Onchain", req: onchainRequest(), steps: func(c *cast) {
+			c.onchainSteps()
+			c.says(step.PublishOnchain, c.flying)
+			c.says(step.AskOnchain, c.paid)
+			c.says(step.FollowOnchain, waits)
+			c.on(step.BumpOnchain, func(_ context.Context, in step.BumpInput) (step.Bumped, error) {
+				c.books.fence()
+				c.books.sign(bumpedTxID)
+				return step.Bumped{Word: step.Word{Status: step.InFlight, TxID: bumpedTxID}, SatPerVByte: in.SatPerVByte}, nil
+			})
+		}, drive: func(ctx context.Context, c *cast) error {
+			bump := func(ctx context.Context) error {
+				return c.update(ctx, workflows.UpdateBump, workflows.Bump{SatPerVByte: 20})
+			}
+			return inTurn(ctx, c.inFlight, bump, bump, c.hint, c.end)
+		}},
+		{file: "onchain-taken-back", workflow: "Onchain", req: onchainRequest(), steps: func(c *cast) {
+			c.onchainSteps()
+			c.says(step.PublishOnchain, c.flying)
+			c.says(step.AbandonOnchain, func(context.Context) (step.Word, error) {
+				c.books.fence()
+				return step.Word{Status: step.InFlight, TxID: testTxID, Rescue: rescueTxID}, nil
+			})
+			c.says(step.AskOnchain, c.no(payment.ReasonAbandoned))
+			c.says(step.FollowOnchain, waits)
+		}, drive: func(ctx context.Context, c *cast) error {
+			abandon := func(ctx context.Context) error { return c.update(ctx, workflows.UpdateAbandon) }
+			return inTurn(ctx, c.inFlight, abandon, c.hint, c.end)
+		}},
 		{file: "intraledger-transfer", workflow: "Intraledger", req: walletRequest(), steps: func(*cast) {}},
 		{file: "intraledger-own-invoice", workflow: "Intraledger", req: ownInvoiceRequest(), steps: func(c *cast) {
 			c.on(step.CloseInvoice, func(context.Context, payment.Request) (step.Closed, error) { return step.Closed{}, nil })
@@ -225,6 +254,17 @@ func houseworkPlays() []play {
 		}},
 		{file: "createaddress", workflow: "CreateAddress", req: base(""), input: step.AddressInput{Node: testNode}, steps: func(c *cast) {
 			c.on(step.AddAddress, func(context.Context, step.AddressInput) (string, error) { return "bcrt1qnew", nil })
+		}},
+		{file: "cancelinvoice", workflow: "CancelInvoice", req: base(""), input: step.CancelInput{Node: testNode, Hash: payment.Hash{7}}, steps: func(c *cast) {
+			c.on(step.CancelInvoice, func(context.Context, step.CancelInput) (step.Closed, error) { return step.Closed{}, nil })
+		}},
+		{file: "probefee", workflow: "ProbeFee", req: base(""), input: step.ProbeInput{Node: testNode, Invoice: "lnbcrt1", Amount: sat}, steps: func(c *cast) {
+			c.on(step.ProbeFee, func(context.Context, step.ProbeInput) (step.Probe, error) { return step.Probe{Fee: 2 * sat}, nil })
+		}},
+		{file: "estimatefee", workflow: "EstimateFee", req: onchainRequest(), steps: func(c *cast) {
+			c.on(step.EstimateOnchain, func(context.Context, payment.Request) (step.Quote, error) {
+				return step.Quote{Fee: 2 * sat, SatPerVByte: 1}, nil
+			})
 		}},
 	}
 }

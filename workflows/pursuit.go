@@ -69,6 +69,9 @@ func (s *saga) hear(ctx workflow.Context, word step.Word) {
 	if word.TxID != "" {
 		s.outcome.TxID = word.TxID
 	}
+	if word.Rescue != "" {
+		s.rescue = word.Rescue
+	}
 	s.answered = true
 	s.tell(ctx)
 }
@@ -120,15 +123,19 @@ func (s *saga) ask(ctx workflow.Context, name, what string) (word step.Word, err
 	return word, err
 }
 
-// tryAbandon asks with the wish to give up. A refusal answers the operator; a terminal word is answered by the end, and
-// if the ledger does not take it, the wish still stands.
+// tryAbandon asks with the wish to give up. A refusal answers the operator, and so does a rescue under way; a terminal word is
+// answered by the end, and if the ledger does not take it, the wish still stands.
 func (s *saga) tryAbandon(ctx workflow.Context, p pursuit) step.Word {
 	drain(s.pokes)
 	word, err := s.ask(ctx, p.abandon, "abandon, if that is safe")
 	if err != nil {
 		word = s.word
 	}
-	if !word.Terminal() {
+	switch {
+	case word.Terminal():
+	case word.Rescue != "": // granted, and not over: what decides is which transaction confirms
+		s.abandon = abandonment{answers: s.abandon.answers + 1}
+	default:
 		refusal := "The payment is not abandoned: the money may still move (" + strings.TrimSuffix(word.Note, ".") + ")."
 		s.abandon = abandonment{answers: s.abandon.answers + 1, refusal: refusal}
 	}

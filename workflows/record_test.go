@@ -116,9 +116,9 @@ func (c *cast) end(ctx context.Context) error {
 	return c.temporal.GetWorkflow(ctx, c.id, "").Get(ctx, nil)
 }
 
-func (c *cast) update(ctx context.Context, name string) error {
+func (c *cast) update(ctx context.Context, name string, args ...any) error {
 	handle, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: c.id, UpdateName: name, WaitForStage: client.WorkflowUpdateStageCompleted,
+		WorkflowID: c.id, UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err != nil {
 		return err

@@ -136,6 +136,8 @@ func describe(name string, args []any) string {
 		return fmt.Sprintf("%s, fee %v", name, in.Fee)
 	case step.VoidInput:
 		return fmt.Sprintf("%s %s, attempt %d", name, in.Failure.Reason, in.Attempt)
+	case step.BumpInput:
+		return fmt.Sprintf("%s, %d sat/vB", name, in.SatPerVByte)
 	case step.SignInput:
 		return fmt.Sprintf("%s, %d sat/vB, reserve %v", name, in.SatPerVByte, in.Request.FeeReserve)
 	default:

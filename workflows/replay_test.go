@@ -18,8 +18,9 @@ const histories = "testdata/histories"
 
 // Every kind has a recorded history: the file is named after it, with a suffix where there are more.
 var recordedKinds = []string{
-	"lightning-settled", "lightning-hold-canceled", "lightning-refused", "onchain-settled", "onchain-rejected",
-	"intraledger-transfer", "intraledger-own-invoice", "watchnode", "reconcile",
+	"lightning-settled", "lightning-hold-canceled", "lightning-refused", "onchain-settled", "onchain-rejected", "onchain-bumped", "onchain-taken-back",
+	"intraledger-transfer", "intraledger-own-invoice", "watchnode", "reconcile", "createinvoice", "createaddress", "cancelinvoice", "probefee", "estimatefee",
+	"lock-recorded", "lock-released", "lock-refused", "lock-canceled",
 }
 
 // Rule 14: the code of today takes every decision of a recorded history again (invariant 8).

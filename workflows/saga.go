@@ -19,6 +19,11 @@ type saga struct {
 	told     telling   // what the Temporal UI shows
 	writing  workflow.Mutex
 
+	rate    uint64 // on-chain: sat/vB of the newest transaction; 0 if not known
+	bumped  bool   // on-chain: that is not the first one
+	rescue  string // on-chain: the transaction that takes the payment back, once there is one
+	bumping workflow.Mutex
+
 	news    workflow.ReceiveChannel // hints of the watcher
 	pokes   workflow.Channel        // wishes of operators
 	asks    int                     // how often LND or the chain has been asked
@@ -40,6 +45,7 @@ func open(ctx workflow.Context, req payment.Request) (*saga, error) {
 		news:    workflow.GetSignalChannel(ctx, SignalNews),
 		pokes:   workflow.NewBufferedChannel(ctx, 64),
 		writing: workflow.NewMutex(ctx),
+		bumping: workflow.NewMutex(ctx),
 	}
 	if err := workflow.SetUpdateHandler(ctx, UpdateOutcome, s.onOutcome); err != nil {
 		return nil, err
@@ -49,6 +55,10 @@ func open(ctx workflow.Context, req payment.Request) (*saga, error) {
 		return nil, err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateAbandon, s.onAbandon, workflow.UpdateHandlerOptions{Validator: s.mayRecheck})
+	if err != nil {
+		return nil, err
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBump, s.onBump, workflow.UpdateHandlerOptions{Validator: s.mayBump})
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +155,8 @@ func (s *saga) onRecheck(ctx workflow.Context) (payment.Outcome, error) {
 	return s.outcome, err
 }
 
-// onAbandon gives the payment up where that is safe, and says why not where it is not.
+// onAbandon gives the payment up where that is safe, and says why not where it is not. A transaction that has left is taken
+// back: then the answer is that the payment is still pending, until that is confirmed.
 func (s *saga) onAbandon(ctx workflow.Context) (payment.Outcome, error) {
 	if !s.sent {
 		err := s.giveUp(ctx, abandoned())
@@ -160,7 +171,7 @@ func (s *saga) onAbandon(ctx workflow.Context) (payment.Outcome, error) {
 		return s.outcome, err
 	}
 	if !s.over() && s.abandon.refusal != "" {
-		return s.outcome, temporal.NewApplicationError(s.abandon.refusal, "NOT_SAFE")
+		return s.outcome, temporal.NewApplicationError(s.abandon.refusal, RefusedNotSafe)
 	}
 	return s.outcome, nil
 }

@@ -61,6 +61,10 @@ func (s *saga) standing() string {
 		return fmt.Sprintf("Paid %v, fee %v.", s.outcome.Amount, s.outcome.Fee)
 	case !s.sent:
 		return "Nothing has left yet."
+	case s.rescue != "":
+		return fmt.Sprintf("Being taken back: transaction `%s` spends an input of it and waits for confirmations. Should the payment confirm instead, it settles.", s.rescue)
+	case s.req.Kind == payment.Onchain && s.bumped:
+		return fmt.Sprintf("Broadcast; its fee was bumped to %d sat/vB; waits for confirmations.", s.rate)
 	case s.req.Kind == payment.Onchain:
 		return "Broadcast; waits for confirmations."
 	case s.word.Expiry == 0:

@@ -15,6 +15,10 @@ const (
 	Settle   = "Settle"   // SettleInput -> payment.Outcome
 	Void     = "Void"     // VoidInput -> payment.Outcome
 
+	LockBudget  = "LockBudget"  // LockInput -> Lock
+	AskLock     = "AskLock"     // payment.ID -> Lock
+	ReleaseLock = "ReleaseLock" // payment.ID -> Lock: gives back what was never recorded
+
 	// On the queue of one LND node.
 
 	SendLightning    = "SendLightning"    // payment.Request -> Word
@@ -26,7 +30,8 @@ const (
 	PublishOnchain   = "PublishOnchain"   // payment.Request -> Word
 	AskOnchain       = "AskOnchain"       // payment.Request -> Word
 	FollowOnchain    = "FollowOnchain"    // payment.Request -> Word, terminal only: it is retried until then
-	AbandonOnchain   = "AbandonOnchain"   // payment.Request -> Word: like AskOnchain; gives up only what can never confirm
+	AbandonOnchain   = "AbandonOnchain"   // payment.Request -> Word: like AskOnchain, and takes back what still waits
+	BumpOnchain      = "BumpOnchain"      // BumpInput -> Bumped
 	ReleaseInputs    = "ReleaseInputs"    // payment.ID -> nothing
 	AddInvoice       = "AddInvoice"       // InvoiceInput -> Invoice
 	AddAddress       = "AddAddress"       // AddressInput -> string
@@ -53,14 +58,16 @@ const (
 
 // Word is what LND or the chain says about a payment.
 type Word struct {
-	Status  Status           `json:"status"`
-	Fee     payment.Msat     `json:"fee_msat,omitempty"` // actual fee, when paid
-	Failure *payment.Failure `json:"failure,omitempty"`  // when not paid
-	TxID    string           `json:"txid,omitempty"`     // on-chain
-	Expiry  uint32           `json:"expiry,omitempty"`   // lightning, in flight: the height at which the last HTLC times out
-	Attempt int              `json:"attempt,omitempty"`  // the fence that the word is about: 0 if nothing had left
-	Unknown bool             `json:"unknown,omitempty"`  // in flight only because we cannot tell
-	Note    string           `json:"note,omitempty"`     // for operators: what it waits for
+	Status        Status           `json:"status"`
+	Fee           payment.Msat     `json:"fee_msat,omitempty"`      // actual fee, when paid
+	Failure       *payment.Failure `json:"failure,omitempty"`       // when not paid
+	TxID          string           `json:"txid,omitempty"`          // on-chain
+	Rescue        string           `json:"rescue,omitempty"`        // on-chain: the transaction that takes the payment back, once there is one
+	Confirmations int32            `json:"confirmations,omitempty"` // on-chain, in flight: of whichever of its transactions has some
+	Expiry        uint32           `json:"expiry,omitempty"`        // lightning, in flight: the height at which the last HTLC times out
+	Attempt       int              `json:"attempt,omitempty"`       // the fence that the word is about: 0 if nothing had left
+	Unknown       bool             `json:"unknown,omitempty"`       // in flight only because we cannot tell
+	Note          string           `json:"note,omitempty"`          // for operators: what it waits for
 }
 
 // Terminal reports whether the word is final.
@@ -105,6 +112,23 @@ type Signed struct {
 	TxID    string           `json:"txid,omitempty"`
 	Fee     payment.Msat     `json:"fee_msat,omitempty"`
 	Failure *payment.Failure `json:"failure,omitempty"`
+	// Rate of the newest transaction; Bumped if that is not the first one (this saga was started again).
+	SatPerVByte uint64 `json:"sat_per_vbyte,omitempty"`
+	Bumped      bool   `json:"bumped,omitempty"`
+}
+
+// BumpInput asks for a transaction that pays the miners more, in the place of the newest one.
+type BumpInput struct {
+	Request     payment.Request `json:"request"`
+	SatPerVByte uint64          `json:"sat_per_vbyte"`
+}
+
+// Bumped says what is known after a bump, or why there was none.
+type Bumped struct {
+	Word    Word             `json:"word"`
+	Refusal *payment.Failure `json:"refusal,omitempty"` // for the operator; the payment goes on as it was
+	// SatPerVByte of the newest transaction.
+	SatPerVByte uint64 `json:"sat_per_vbyte,omitempty"`
 }
 
 // InvoiceInput asks for an invoice that credits a wallet.

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/starter"
+	"github.com/holdfast-pay/holdfast/telemetry"
 )
 
 // Config is what the door needs. Fields without a remark are mandatory.
@@ -45,6 +46,8 @@ type Config struct {
 	Limits Limits
 	// Clock is time.Now outside tests. nil: that.
 	Clock func() time.Time
+	// Counts is what fields and errors are counted with. nil: they are not.
+	Counts *telemetry.Metrics
 	// Log for what an operator may want to know. nil: none.
 	Log *slog.Logger
 }

@@ -61,7 +61,7 @@ func codeOf(reason payment.Reason) Code {
 	case payment.ReasonKeyNotFound, payment.ReasonKeyInactive, payment.ReasonUnauthenticated:
 		return codeUnauthorized
 	case payment.ReasonUnavailable, payment.ReasonInternal, payment.ReasonNodeNotFound, payment.ReasonNodeFunds, payment.ReasonPublishRejected,
-		payment.ReasonConflict, payment.ReasonAbandoned, payment.ReasonCanceled:
+		payment.ReasonConflict, payment.ReasonAbandoned, payment.ReasonCanceled, payment.ReasonLockNotFound, payment.ReasonLockConflict:
 		return codeUnknown
 	default:
 		return ""
@@ -106,9 +106,11 @@ func (r *resolver) failureOf(ctx context.Context, err error) payment.Failure {
 // payloadErrors is class 1: what kept a mutation from doing what was asked, and class 2 for a *scalar.Malformed.
 func (r *resolver) payloadErrors(ctx context.Context, err error) []generated.Error {
 	if bad, ok := errors.AsType[*scalar.Malformed](err); ok {
+		r.Counts.GraphQLError(fieldName(ctx), "")
 		return []generated.Error{generated.GraphQLApplicationError{Message: bad.Message}}
 	}
 	failure := r.failureOf(ctx, err)
+	r.Counts.GraphQLError(fieldName(ctx), string(codeOf(failure.Reason)))
 	return []generated.Error{generated.GraphQLApplicationError{
 		Message: messageOf(failure), Path: pathOf(ctx), Code: new(string(codeOf(failure.Reason))),
 	}}
@@ -134,6 +136,13 @@ func fieldName(ctx context.Context) string {
 
 // present is class 3: every error that a resolver returns, and those of gqlgen about the request, pass here.
 func (r *resolver) present(ctx context.Context, err error) *gqlerror.Error {
+	told := r.presented(ctx, err)
+	code, _ := told.Extensions["code"].(string)
+	r.Counts.GraphQLError(fieldName(ctx), code)
+	return told
+}
+
+func (r *resolver) presented(ctx context.Context, err error) *gqlerror.Error {
 	if bad, ok := errors.AsType[*scalar.Malformed](err); ok {
 		return topLevel(ctx, codeInput, bad.Message)
 	}

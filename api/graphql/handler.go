@@ -78,8 +78,17 @@ func (r *resolver) server() *handler.Server {
 		s.Use(extension.Introspection{})
 	}
 	s.AroundOperations(r.guard)
+	s.AroundRootFields(r.countField)
 	s.AroundFields(r.refuseMalformed)
 	return s
+}
+
+// countField counts what is asked for. Names are the schema's.
+func (r *resolver) countField(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	if field := graphql.GetRootFieldContext(ctx); field != nil && field.Field.Field != nil {
+		r.Counts.GraphQL(field.Field.Name)
+	}
+	return next(ctx)
 }
 
 // noSubscription: over HTTP nobody would hear more than the first answer, and wait for it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func TestWalletsAndKeys(t *testing.T) {
 	}
 
 	key := ask[show.Key](t, env, show.OK, "key", "create", "--account", wallet.AccountID, "--name", "till", "--expires-in-days", "30")
-	if !regexp.MustCompile(`^dev_[A-Za-z0-9]{64}$`).MatchString(key.Secret) {
+	if !regexp.MustCompile(`^holdfast_[A-Za-z0-9]{64}$`).MatchString(key.Secret) {
 		t.Error("the secret has the wrong shape")
 	}
 	if key.ExpiresAt == nil || time.Until(*key.ExpiresAt).Round(24*time.Hour) != 30*24*time.Hour {
@@ -43,6 +44,13 @@ func TestWalletsAndKeys(t *testing.T) {
 		t.Errorf("the secret finds %v, %v", stored.ID, err)
 	}
 
+	if !slices.Equal(key.Scopes, []payment.Scope{payment.ScopeRead, payment.ScopeWrite}) {
+		t.Errorf("without --scope it has %v", key.Scopes)
+	}
+	reader := ask[show.Key](t, env, show.OK, "key", "create", "--account", wallet.AccountID, "--name", "screen", "--scope", "RECEIVE", "--scope", "READ")
+	if !slices.Equal(reader.Scopes, []payment.Scope{payment.ScopeRead, payment.ScopeReceive}) {
+		t.Errorf("with --scope it has %v", reader.Scopes)
+	}
 	limited := ask[show.Key](t, env, show.OK, "key", "limit", "set", key.ID, "--window", "weekly", "--sat", "5000000000")
 	if limited.Secret != "" {
 		t.Error("the secret is shown again")
@@ -57,7 +65,7 @@ func TestWalletsAndKeys(t *testing.T) {
 	if revoked := ask[show.Key](t, env, show.OK, "key", "revoke", key.ID); revoked.RevokedAt == nil {
 		t.Error("the key is not revoked")
 	}
-	if list := holdfast(t, env, "key", "list", "--account", wallet.AccountID); !strings.Contains(list.out, "revoked") || strings.Contains(list.out, key.Secret) {
+	if list := holdfast(t, env, "key", "list", "--account", wallet.AccountID); !strings.Contains(list.out, "revoked") || !strings.Contains(list.out, "READ, RECEIVE") || strings.Contains(list.out, key.Secret) {
 		t.Errorf("key list:\n%s", list.out)
 	}
 }

@@ -33,7 +33,7 @@ func (*configWorker) Run(d *deps) error {
 	if nodes, err := d.settings.Nodes(); err == nil {
 		shown = append(shown, d.settings.ShowNodes(nodes)...)
 	}
-	_, _, mistakes := d.settings.ForWorker()
+	_, mistakes := d.settings.ForWorker()
 	return printSettings(d, shown, mistakes)
 }
 

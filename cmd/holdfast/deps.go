@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
@@ -14,6 +15,7 @@ import (
 	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/starter"
+	"github.com/holdfast-pay/holdfast/telemetry"
 )
 
 // deps is what commands work with. Connections open when they are first needed: a command that only reads the ledger
@@ -24,7 +26,8 @@ type deps struct {
 	environment settings.Settings // environment alone
 	print       show.Printer
 	log         *slog.Logger
-	logLevel    string // as asked for, empty if not
+	logLevel    string   // as asked for, empty if not
+	observed    observed // of a server process; else nothing is
 
 	books    *ledger.Ledger
 	temporal client.Client
@@ -93,7 +96,7 @@ func starterConfig(network string, nodes []string, shared settings.Shared) start
 	return starter.Config{
 		Network: network, Nodes: nodes, Wait: shared.PaymentWait,
 		Fees: starter.FeePolicy{PartsPerMillion: shared.FeePPM, Floor: shared.FeeFloorSat.MustMsat()},
-		Dust: shared.DustSat,
+		Dust: shared.DustSat, HoldLocks: shared.LockTime,
 	}
 }
 
@@ -103,7 +106,14 @@ func (d *deps) dialTemporal(ctx context.Context, dial func(context.Context, clie
 	if err != nil {
 		return nil, err
 	}
-	temporal, err := dial(ctx, client.Options{HostPort: address, Logger: sdklog.NewStructuredLogger(d.log)})
+	tracing, err := d.observed.traces.Temporal()
+	if err != nil {
+		return nil, err
+	}
+	temporal, err := dial(ctx, client.Options{
+		HostPort: address, Logger: sdklog.NewStructuredLogger(d.log),
+		ContextPropagators: []workflow.ContextPropagator{telemetry.Propagator()}, Interceptors: tracing,
+	})
 	if err != nil {
 		return nil, payment.Errorf(payment.ReasonUnavailable,
 			"Temporal at %s does not answer. Check that it runs and that %s is right.", address, settings.TemporalAddress).Because(err)
@@ -126,6 +136,7 @@ func (d *deps) lnd() (map[string]*lndclient.Client, error) {
 		if err != nil {
 			return nil, err
 		}
+		cfg.Observe = telemetry.LND(name, d.observed.counts, d.observed.traces, d.log)
 		if nodes[name], err = lndclient.New(cfg); err != nil {
 			return nil, err
 		}

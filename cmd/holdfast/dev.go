@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -66,7 +67,7 @@ func (c *devCommand) Run(ctx context.Context, d *deps) (err error) {
 	return nil
 }
 
-// startNetwork brings up a network with a worker as one of its processes.
+// startNetwork brings up a network with a worker and the API as two of its processes.
 func (d *deps) startNetwork(ctx context.Context, dir string, basePort int) (*devnet.Network, error) {
 	var progress io.Writer = d.print.Out
 	if d.print.JSON {
@@ -75,7 +76,10 @@ func (d *deps) startNetwork(ctx context.Context, dir string, basePort int) (*dev
 	net, err := devnet.Start(ctx, devnet.Config{
 		Dir: dir, BasePort: basePort, Out: progress, DatabaseURL: d.devDatabase(),
 		SearchAttributes: workflows.SearchAttributeTypes(),
-		Extra:            []devnet.Process{{Name: "worker", Args: []string{"worker", "--migrate"}, Ready: d.workerReady(ctx)}},
+		Extra: []devnet.Process{
+			{Name: "worker", Args: []string{"worker", "--migrate"}, Ready: d.workerReady(ctx)},
+			{Name: "api", Args: []string{"api"}, Ready: apiReady(ctx)},
+		},
 	})
 	switch {
 	case err == nil:
@@ -126,6 +130,28 @@ func (d *deps) workerReady(ctx context.Context) func(env map[string]string) erro
 	}
 }
 
+// apiReady answers nil once the API answers that all it needs is there.
+func apiReady(ctx context.Context) func(env map[string]string) error {
+	return func(env map[string]string) error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, env["HOLDFAST_HTTP"]+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			return nil
+		}
+		text, err := io.ReadAll(io.LimitReader(res.Body, 1000))
+		return errors.Join(fmt.Errorf("the api is not ready: %s", text), err)
+	}
+}
+
 func stop(ctx context.Context, net *devnet.Network) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
@@ -138,6 +164,7 @@ func (d *deps) announce(net *devnet.Network, shown []demo.Shown, took time.Durat
 	ui := env["TEMPORAL_UI"]
 	links := make([]map[string]string, len(shown))
 	rows := [][2]string{
+		{"playground", env["HOLDFAST_HTTP"]},
 		{"Temporal UI", ui},
 		{"Postgres", env[settings.DatabaseURL]},
 		{"Temporal", env[settings.TemporalAddress]},

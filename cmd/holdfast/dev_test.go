@@ -23,6 +23,7 @@ func TestDev(t *testing.T) {
 		t.Skip("brings up a network")
 	}
 	n := startDev(t)
+	n.servesAPI()
 	n.receives()
 	n.holdsAndCancels()
 	n.paysOnce()
@@ -68,7 +69,7 @@ func startDev(t *testing.T) *network {
 	}
 	go func() { _, _ = io.Copy(io.Discard, read) }()
 	text := strings.Join(said, "\n")
-	for _, want := range []string{"steps went as expected", "Temporal UI", "/namespaces/default/workflows/", "lnd-bank", filepath.Join(n.dir, "env")} {
+	for _, want := range []string{"steps went as expected", "playground", "Temporal UI", "/namespaces/default/workflows/", "lnd-bank", filepath.Join(n.dir, "env")} {
 		if !strings.Contains(text, want) {
 			t.Fatalf("%q is missing in\n%s", want, text)
 		}

@@ -27,6 +27,7 @@ type devnetCommands struct {
 	Pay     devnetPay     `cmd:"" help:"Pay an invoice from a node."`
 	Address devnetAddress `cmd:"" help:"Make an on-chain address of a node."`
 	Send    devnetSend    `cmd:"" help:"Pay an address on-chain from a node; mine confirms it."`
+	Login   devnetLogin   `cmd:"" help:"Log in at the API as a developer, and print the token."`
 	Clean   devnetClean   `cmd:"" help:"Remove a network that does not run, with all its state."`
 }
 
@@ -68,7 +69,7 @@ func (devnetPs) Run(d *deps, parent *devnetCommands) error {
 
 // process is a command for one process of the network.
 type process struct {
-	Name string `arg:"" help:"postgres, temporal, btcd, lnd-bank, lnd-alice, lnd-bob or worker."`
+	Name string `arg:"" help:"postgres, temporal, btcd, lnd-bank, lnd-alice, lnd-bob, worker or api."`
 }
 
 func (p process) change(d *deps, parent *devnetCommands, done string, how func(*devnet.Remote) error) error {

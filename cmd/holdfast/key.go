@@ -25,8 +25,9 @@ type keyCommands struct {
 type keyCreate struct {
 	Account       payment.AccountID `required:"" placeholder:"ID" help:"The account that owns it."`
 	Name          string            `required:"" help:"A name, for people."`
+	Scope         []payment.Scope   `enum:"READ,RECEIVE,WRITE" default:"READ,WRITE" placeholder:"SCOPE" help:"READ, RECEIVE (invoices and addresses) or WRITE (payments too); may be repeated. Default: READ and WRITE."`
 	ExpiresInDays int               `placeholder:"N" help:"When it ends by itself. Default: never."`
-	Prefix        string            `default:"dev" help:"What its secret begins with."`
+	SecretPrefix  string            `aliases:"prefix" type:"setting" setting:"HOLDFAST_SECRET_PREFIX" placeholder:"TEXT" help:"What its secret begins with: the API takes only keys with the prefix that it is told."`
 }
 
 // longestLife in days of a key that expires: a hundred years, far from any overflow.
@@ -37,7 +38,11 @@ func (c *keyCreate) Run(ctx context.Context, d *deps) error {
 	if c.ExpiresInDays < 0 || c.ExpiresInDays > longestLife {
 		return payment.Errorf(payment.ReasonInvalidInput, "A key lives for 1 to %d days, or for ever without --expires-in-days.", longestLife)
 	}
-	secret, err := identity.NewSecret(c.Prefix, rand.Reader)
+	shared, err := d.settings.SharedOnly()
+	if err != nil {
+		return err
+	}
+	secret, err := identity.NewSecret(shared.SecretPrefix, rand.Reader)
 	if err != nil {
 		return payment.Errorf(payment.ReasonInvalidInput, "No secret was made: %v.", err)
 	}
@@ -48,7 +53,7 @@ func (c *keyCreate) Run(ctx context.Context, d *deps) error {
 	if err := d.accountExists(ctx, c.Account); err != nil {
 		return err
 	}
-	ask := ledger.Key{ID: payment.NewID(), AccountID: c.Account, Name: c.Name}
+	ask := ledger.Key{ID: payment.NewID(), AccountID: c.Account, Name: c.Name, Scopes: c.Scope}
 	if c.ExpiresInDays > 0 {
 		ask.ExpiresAt = time.Now().Add(time.Duration(c.ExpiresInDays) * 24 * time.Hour)
 	}
@@ -62,6 +67,7 @@ func (c *keyCreate) Run(ctx context.Context, d *deps) error {
 		[2]string{"key", key.ID.String()},
 		[2]string{"account", key.AccountID.String()},
 		[2]string{"name", key.Name},
+		[2]string{"scopes", show.Scopes(key.Scopes)},
 		[2]string{"expires", show.Time(key.ExpiresAt)},
 		[2]string{"secret", secret + "   (shown only now)"},
 	)

@@ -15,9 +15,9 @@ import (
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
 )
 
-// TestMain lets this binary be the worker of a network that a test starts: the network runs its own executable.
+// TestMain lets this binary be the worker and the API of a network that a test starts: the network runs its own executable.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "worker" {
+	if len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == "api") {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		os.Exit(int(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))) //nolint:gocritic // nothing else to stop

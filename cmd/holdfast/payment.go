@@ -17,7 +17,8 @@ type paymentCommands struct {
 	Show    paymentShow    `cmd:"" help:"Show a payment and its timeline."`
 	Watch   paymentWatch   `cmd:"" help:"Print each change until the payment ends."`
 	Recheck paymentRecheck `cmd:"" help:"Ask LND or the chain now."`
-	Abandon paymentAbandon `cmd:"" help:"Give a payment up, where nothing can have left; else it says why not."`
+	Abandon paymentAbandon `cmd:"" help:"Give a payment up, where nothing can have left; take an on-chain payment back that waits; else it says why not."`
+	Bump    paymentBump    `cmd:"" help:"Pay the miners more for an on-chain payment that waits. Beyond the reserved fee the operator pays."`
 }
 
 type paymentList struct {

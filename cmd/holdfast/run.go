@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/telemetry"
 )
 
 // commands is the whole command line.
@@ -27,7 +28,7 @@ type commands struct {
 	Config  configCommands  `cmd:"" help:"Print the settings that are in force, and where each comes from."`
 	Migrate migrateCommands `cmd:"" help:"The ledger's database schema."`
 	Check   checkCommand    `cmd:"" help:"Prove the books: a line per rule, and the ledger against each LND node."`
-	Dev     devCommand      `cmd:"" help:"Bring up a private network with a worker, run the demo, stay until Ctrl-C."`
+	Dev     devCommand      `cmd:"" help:"Bring up a private network with a worker and the API, run the demo, stay until Ctrl-C."`
 	Devnet  devnetCommands  `cmd:"" help:"Steer the private network that runs."`
 	Demo    demoCommand     `cmd:"" help:"Run the demo on the network that runs, or on one of its own."`
 }
@@ -37,7 +38,7 @@ type commands struct {
 type globals struct {
 	EnvFile  string `placeholder:"FILE" help:"KEY=VALUE lines; never overrides the environment. Default: .devnet/env, if there is one."`
 	JSON     bool   `name:"json" help:"Print JSON, for programs."`
-	LogLevel string `enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"debug, info, warn or error; goes to stderr. Default: warn, for the worker info."`
+	LogLevel string `enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"debug, info, warn or error; goes to stderr. Default: warn, for api and worker info."`
 
 	settings.House
 }
@@ -116,5 +117,5 @@ func newLog(w io.Writer, asked string, otherwise slog.Level) *slog.Logger {
 	if asked != "" {
 		_ = level.UnmarshalText([]byte(asked)) // the parser allows only names that it knows
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	return slog.New(telemetry.LogHandler(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})))
 }

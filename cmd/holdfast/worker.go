@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/telemetry"
 	"github.com/holdfast-pay/holdfast/worker"
 )
 
@@ -32,7 +33,7 @@ func (c *workerCommand) Run(ctx context.Context, d *deps) error {
 }
 
 func (c *workerCommand) serve(ctx context.Context, d *deps) error {
-	told, _, err := d.settings.ForWorker()
+	told, err := d.settings.ForWorker()
 	if err != nil {
 		return err
 	}
@@ -41,6 +42,11 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 			return err
 		}
 	}
+	watched, err := d.observe(ctx, "worker", told.Shared.OTLPEndpoint)
+	if err != nil {
+		return err
+	}
+	defer func() { d.logEnd("the last spans were not sent", watched.flush(ctx)) }()
 	temporal, err := d.dialTemporal(ctx, lazily)
 	if err != nil {
 		return err
@@ -54,15 +60,34 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 	if err != nil {
 		return err
 	}
+	if err := watched.live(d.books); err != nil {
+		return err
+	}
+	defer d.serveMetrics(ctx, told.Worker.Metrics, watched)()
 	err = worker.Run(ctx, worker.Config{
 		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: told.House.Network,
-		Depth: int32(told.Worker.Depth), Log: d.log, //nolint:gosec // at most 1000
+		Depth: int32(told.Worker.Depth), MaxFeeRate: uint64(told.Worker.MaxFeeRateSatVB), //nolint:gosec // both are bounded
+		Metrics: watched.counts, Log: d.log,
 	})
 	if ctx.Err() != nil {
 		d.log.Info("worker stopped", "why", err)
 		return nil //nolint:nilerr // it was told to stop
 	}
 	return err
+}
+
+// serveMetrics answers scrapes. Payments are worth more than metrics: a worker whose address is taken works all the same.
+func (d *deps) serveMetrics(ctx context.Context, address string, watched observed) (stop func()) {
+	if address == "" {
+		return func() {}
+	}
+	at, stop, err := telemetry.Serve(ctx, address, watched.registry, d.log)
+	if err != nil {
+		d.log.Error("metrics are not served: another process has the address, or it is not ours", "address", address, "error", err)
+		return func() {}
+	}
+	d.log.Info("metrics are served", "address", at)
+	return stop
 }
 
 func lazily(_ context.Context, options client.Options) (client.Client, error) {

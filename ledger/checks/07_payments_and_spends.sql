@@ -9,5 +9,7 @@ SELECT 'payment ' || p.id || ' (' || p.state || ')' AS item,
  WHERE p.spent_at IS NOT NULL AND (s.key_id IS NOT NULL OR p.state IN ('reserved', 'dispatched', 'pending') -- others may be forgotten when no window counts them
        OR EXISTS (SELECT FROM budgets b WHERE b.key_id = p.key_id AND p.spent_at >= ANY (b.oldest)))
 UNION ALL
-SELECT 'spend of payment ' || s.payment_id || ' in flight without one', false FROM spends s
- WHERE s.state = 'reserved' AND NOT EXISTS (SELECT FROM payments p WHERE p.id = s.payment_id AND p.spent_at = s.at AND p.state IN ('reserved', 'dispatched', 'pending'))
+SELECT 'spend of ' || s.payment_id || ' in flight without a payment or a lock', false FROM spends s
+ WHERE s.state = 'reserved'
+   AND NOT EXISTS (SELECT FROM payments p WHERE p.id = s.payment_id AND p.spent_at = s.at AND p.state IN ('reserved', 'dispatched', 'pending'))
+   AND NOT EXISTS (SELECT FROM budget_locks l WHERE l.ephemeral_id = s.payment_id AND l.key_id = s.key_id AND l.spent_at = s.at AND l.state = 'held')

@@ -3,7 +3,9 @@ SELECT 'trigger ' || want.name || ' on ' || want.table_ AS item,
        EXISTS (SELECT FROM pg_trigger t WHERE t.tgname = want.name AND t.tgrelid = want.table_::regclass AND t.tgenabled IN ('O', 'A')) AS ok
   FROM (VALUES ('transfer_apply', 'transfers'), ('append_only', 'transfers'), ('append_only_all', 'transfers'),
                ('append_only', 'payment_events'), ('append_only_all', 'payment_events'), ('append_only', 'spends'), ('append_only_all', 'spends'),
-               ('payment_guard', 'payments'), ('append_only_all', 'payments'), ('budget_open', 'api_keys'),
+               ('payment_guard', 'payments'), ('payment_transaction_guard', 'payments'),
+               ('payment_transactions_guard', 'payment_transactions'), ('append_only', 'payment_transactions'), ('append_only_all', 'payment_transactions'),
+               ('append_only_all', 'payments'), ('budget_open', 'api_keys'),
                ('receive_guard', 'invoices'), ('receive_guard', 'addresses'), ('receive_guard', 'deposits'),
                ('append_only', 'transactions'), ('append_only_all', 'transactions')) AS want(name, table_)
 UNION ALL

@@ -212,6 +212,25 @@ END
 $$;
 -- +goose StatementEnd
 
+-- Take a part of a spend out of every sum that still holds it, and unreserve. The caller holds the lock on the budget's row.
+-- +goose StatementBegin
+CREATE FUNCTION budget_give_back(key uuid, spent_at timestamptz, back bigint, unreserve bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF back > 0 THEN -- the chunk that holds it, unless it is the open one
+        UPDATE spend_chunks SET counted = counted - back WHERE key_id = key AND from_at = (
+            SELECT from_at FROM spend_chunks WHERE key_id = key AND from_at <= spent_at ORDER BY from_at DESC LIMIT 1) AND until_at >= spent_at;
+    END IF;
+    UPDATE budgets SET reserved = reserved - unreserve,
+           chunk_counted = chunk_counted - CASE WHEN spent_at >= chunk_from THEN back ELSE 0 END, sums = ARRAY[
+            sums[1] - CASE WHEN spent_at >= oldest[1] THEN back ELSE 0 END,
+            sums[2] - CASE WHEN spent_at >= oldest[2] THEN back ELSE 0 END,
+            sums[3] - CASE WHEN spent_at >= oldest[3] THEN back ELSE 0 END,
+            sums[4] - CASE WHEN spent_at >= oldest[4] THEN back ELSE 0 END]
+     WHERE key_id = key;
+END
+$$;
+-- +goose StatementEnd
+
 -- Resolve a spend: charge at most what was reserved and give the rest back in the windows whose sum still holds it.
 -- The caller holds the lock on the budget's row. A spend that was retired for good is no longer there: nothing to do.
 -- +goose StatementBegin
@@ -227,17 +246,7 @@ BEGIN
     back := greatest(was - charge, 0);
     UPDATE spends SET counted = was - back, state = CASE WHEN back = was THEN 'released' ELSE 'settled' END
      WHERE key_id = key AND at = spent_at;
-    IF back > 0 THEN -- the chunk that holds it, unless it is the open one
-        UPDATE spend_chunks SET counted = counted - back WHERE key_id = key AND from_at = (
-            SELECT from_at FROM spend_chunks WHERE key_id = key AND from_at <= spent_at ORDER BY from_at DESC LIMIT 1) AND until_at >= spent_at;
-    END IF;
-    UPDATE budgets SET reserved = reserved - was,
-           chunk_counted = chunk_counted - CASE WHEN spent_at >= chunk_from THEN back ELSE 0 END, sums = ARRAY[
-            sums[1] - CASE WHEN spent_at >= oldest[1] THEN back ELSE 0 END,
-            sums[2] - CASE WHEN spent_at >= oldest[2] THEN back ELSE 0 END,
-            sums[3] - CASE WHEN spent_at >= oldest[3] THEN back ELSE 0 END,
-            sums[4] - CASE WHEN spent_at >= oldest[4] THEN back ELSE 0 END]
-     WHERE key_id = key;
+    PERFORM budget_give_back(key, spent_at, back, was);
     RETURN was - back;
 END
 $$;
@@ -352,4 +361,4 @@ GRANT EXECUTE ON FUNCTION budget_spending(uuid, timestamptz), budget_set_limit(u
 DROP TABLE spend_chunks, spends, budgets, api_keys CASCADE;
 DROP FUNCTION IF EXISTS spend_guard(), budget_window(integer), budget_now(timestamptz, timestamptz), budget_resolve(uuid, timestamptz, bigint),
     budget_spending(uuid, timestamptz), budget_set_limit(uuid, uuid, integer, bigint), budget_advance(uuid, timestamptz),
-    spends_forget(timestamptz, integer), budget_open(), spend_chunk_size();
+    spends_forget(timestamptz, integer), budget_open(), spend_chunk_size(), budget_give_back(uuid, timestamptz, bigint, bigint);

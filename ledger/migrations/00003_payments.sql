@@ -115,9 +115,8 @@ BEGIN
            AND (NEW.fee, NEW.failure, NEW.resolved_at, NEW.txid, NEW.attempt) IS DISTINCT FROM (OLD.fee, OLD.failure, OLD.resolved_at, OLD.txid, OLD.attempt) THEN
             RAISE EXCEPTION 'payment % is final', OLD.id USING ERRCODE = 'HF004';
         END IF;
-        IF OLD.attempt > 0 AND ((NEW.raw_tx, NEW.txid, NEW.baseline, NEW.first_at) IS DISTINCT FROM (OLD.raw_tx, OLD.txid, OLD.baseline, OLD.first_at)
-           OR NEW.attempt < OLD.attempt) THEN
-            RAISE EXCEPTION 'payment %: it has left, its transaction and its fence are fixed', OLD.id USING ERRCODE = 'HF004';
+        IF OLD.attempt > 0 AND ((NEW.baseline, NEW.first_at) IS DISTINCT FROM (OLD.baseline, OLD.first_at) OR NEW.attempt < OLD.attempt) THEN
+            RAISE EXCEPTION 'payment %: it has left, its fence is fixed', OLD.id USING ERRCODE = 'HF004';
         END IF;
     END IF;
     IF NEW.state IS DISTINCT FROM was THEN
@@ -131,6 +130,19 @@ END
 $$;
 -- +goose StatementEnd
 CREATE TRIGGER payment_guard BEFORE INSERT OR UPDATE OR DELETE ON payments FOR EACH ROW EXECUTE FUNCTION payment_guard();
+
+-- Rule 9: what has left is fixed.
+-- +goose StatementBegin
+CREATE FUNCTION payment_transaction_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.attempt > 0 AND (NEW.raw_tx, NEW.txid, NEW.signed_fee) IS DISTINCT FROM (OLD.raw_tx, OLD.txid, OLD.signed_fee) THEN
+        RAISE EXCEPTION 'payment %: it has left, its transaction is fixed', OLD.id USING ERRCODE = 'HF004';
+    END IF;
+    RETURN NEW;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER payment_transaction_guard BEFORE UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION payment_transaction_guard();
 CREATE TRIGGER append_only_all BEFORE TRUNCATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- An event is a line of text for people: numbers become text.
@@ -147,4 +159,4 @@ GRANT SELECT ON payments, payment_moves, payment_events TO holdfast_app;
 -- +goose Down
 DROP FUNCTION payment_event(payments, text, timestamptz, jsonb);
 DROP TABLE payment_events, payment_moves, payments;
-DROP FUNCTION payment_guard();
+DROP FUNCTION payment_guard(), payment_transaction_guard();

@@ -106,13 +106,14 @@ SELECT t.id, t.account_id, t.wallet_id, t.created_at, t.currency, t.direction, t
        coalesce(nullif(CASE WHEN t.direction = 'send' THEN p.memo ELSE inv.memo END, ''), p.memo, inv.memo, '') AS memo,
        (CASE WHEN t.direction = 'receive' THEN coalesce(inv.external_id, '') ELSE '' END)::text AS external_id,
        t.payment_hash, coalesce(p.invoice, inv.request, '') AS invoice, t.address,
-       other.id AS counterparty_wallet_id, ''::text AS counterparty_username,
+       other.id AS counterparty_wallet_id, coalesce(person.username, '') AS counterparty_username,
        coalesce(p.preimage, CASE WHEN inv.state = 'paid' AND coalesce(p.state, 'settled') = 'settled' THEN inv.preimage END) AS preimage,
        inv.payment_secret, coalesce(t.txid, p.txid) AS txid, t.vout
   FROM transactions t
   LEFT JOIN payments p ON p.id = t.payment_id
   LEFT JOIN invoices inv ON inv.hash = t.payment_hash
-  LEFT JOIN wallets other ON other.id = CASE WHEN t.direction = 'send' THEN p.recipient_id ELSE p.wallet_id END;
+  LEFT JOIN wallets other ON other.id = CASE WHEN t.direction = 'send' THEN p.recipient_id ELSE p.wallet_id END
+  LEFT JOIN accounts person ON person.id = other.account_id;
 
 -- The ids of one page: after and before are places in (created_at, id); it is read from the new end, or from the old one.
 -- Each way of asking is one range of one index; several wallets are a range each, merged. Dynamic, so that the plan is

@@ -20,7 +20,17 @@ SELECT p.* FROM payment_record_pending(sqlc.arg(id), sqlc.arg(height), sqlc.narg
 SELECT p.* FROM payment_record_preimage(sqlc.arg(id), sqlc.arg(preimage)) AS p;
 
 -- name: RecordSigned :one
-SELECT p.* FROM payment_record_signed(sqlc.arg(id), sqlc.arg(txid), sqlc.arg(raw), sqlc.arg(amount), sqlc.arg(fee), sqlc.narg(given)) AS p;
+SELECT p.* FROM payment_record_original(sqlc.arg(id), sqlc.arg(txid), sqlc.arg(raw), sqlc.arg(amount), sqlc.arg(fee), sqlc.arg(rate), sqlc.narg(given)) AS p;
+
+-- name: RecordReplacement :one
+SELECT p.* FROM payment_record_replacement(sqlc.arg(id), sqlc.arg(seen), sqlc.arg(kind), sqlc.arg(txid), sqlc.arg(raw), sqlc.arg(fee), sqlc.arg(rate),
+    sqlc.arg(call_for), sqlc.narg(given)) AS p WHERE p.id IS NOT NULL;
+
+-- name: RecordConfirmed :one
+SELECT p.* FROM payment_record_confirmed(sqlc.arg(id), sqlc.arg(txid), sqlc.narg(given)) AS p;
+
+-- name: PaymentTransactions :many
+SELECT * FROM payment_transactions WHERE payment_id = $1 ORDER BY id;
 
 -- name: Settle :one
 SELECT p.* FROM payment_settle(sqlc.arg(id), sqlc.arg(fee), sqlc.narg(given)) AS p;
@@ -62,7 +72,9 @@ SELECT * FROM payments WHERE payment_hash = $1 ORDER BY (state NOT IN ('refused'
 SELECT * FROM payments WHERE payment_hash = $1 AND state IN ('reserved', 'dispatched', 'pending');
 
 -- name: LivePaymentByTxID :one
-SELECT * FROM payments WHERE txid = sqlc.arg(txid)::text AND state IN ('reserved', 'dispatched', 'pending');
+-- By any of its transactions.
+SELECT p.* FROM payment_transactions t JOIN payments p ON p.id = t.payment_id
+ WHERE t.txid = sqlc.arg(txid)::text AND p.state IN ('reserved', 'dispatched', 'pending') LIMIT 1;
 
 -- name: PaymentsResolvedSince :many
 SELECT * FROM payments

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ func checkInvoices(t *testing.T, w World) {
 	t.Run("paid", func(t *testing.T) { invoicePaid(t, w) })
 	t.Run("canceled", func(t *testing.T) { invoiceCanceled(t, w) })
 	t.Run("held", func(t *testing.T) { invoiceHeld(t, w) })
+	t.Run("description hash", func(t *testing.T) { invoiceDescribedByHash(t, w) })
 }
 
 func addInvoice(t *testing.T, node lndclient.Node, add lndclient.AddInvoice) lndclient.Invoice {
@@ -39,6 +41,9 @@ func invoicePaid(t *testing.T, w World) {
 	node := w.Node()
 	added := addInvoice(t, node, lndclient.AddInvoice{Amount: 1_500_000, Memo: "three coffees", Expiry: 30 * time.Minute})
 	decoded := decode(t, added.Request)
+	if payment.Hash(sha256.Sum256(added.Preimage[:])) != added.Hash || len(decoded.Secret) != 32 || decoded.DescriptionHash != nil {
+		t.Errorf("preimage %x, payment secret %x, description hash %x", added.Preimage, decoded.Secret, decoded.DescriptionHash)
+	}
 	if decoded.Hash != added.Hash || decoded.Amount != 1_500_000 || decoded.Description != "three coffees" {
 		t.Errorf("decoded: %+v", decoded)
 	}
@@ -54,6 +59,18 @@ func invoicePaid(t *testing.T, w World) {
 	wantKind(t, "cancel what is settled", node.CancelInvoice(t.Context(), added.Hash), lndclient.ErrAlreadyExists, "")
 }
 
+// invoiceDescribedByHash: the invoice holds the hash instead of the memo, which the node keeps.
+func invoiceDescribedByHash(t *testing.T, w World) {
+	for name, hold := range map[string]payment.Hash{"plain": {}, "hold": randomHash()} {
+		add := lndclient.AddInvoice{Amount: 1_000_000, Memo: "for us", Expiry: time.Hour, Hash: hold, DescriptionHash: sha256.Sum256([]byte("a long story"))}
+		added := addInvoice(t, w.Node(), add)
+		decoded := decode(t, added.Request)
+		if !bytes.Equal(decoded.DescriptionHash, add.DescriptionHash[:]) || decoded.Description != "" || added.Memo != "for us" {
+			t.Errorf("%s: added %+v, decoded %+v", name, added, decoded)
+		}
+	}
+}
+
 func invoiceCanceled(t *testing.T, w World) {
 	node := w.Node()
 	added := addInvoice(t, node, lndclient.AddInvoice{Amount: 1_000_000, Expiry: time.Hour})
@@ -62,7 +79,8 @@ func invoiceCanceled(t *testing.T, w World) {
 			t.Fatal(err)
 		}
 	}
-	if seen := invoiceIn(t, node, added.Hash, lndclient.InvoiceCanceled); seen.Received != 0 {
+	seen := invoiceIn(t, node, added.Hash, lndclient.InvoiceCanceled)
+	if seen.Received != 0 || seen.Preimage != added.Preimage { // a proof for who pays it elsewhere
 		t.Errorf("canceled: %+v", seen)
 	}
 }
@@ -73,7 +91,7 @@ func invoiceHeld(t *testing.T, w World) {
 	hash := payment.Hash(sha256.Sum256(preimage[:]))
 	add := lndclient.AddInvoice{Amount: 2_000_000, Expiry: time.Hour, Hash: hash}
 	added := addInvoice(t, node, add)
-	if added.Hash != hash {
+	if added.Hash != hash || added.Preimage != ([32]byte{}) {
 		t.Fatalf("added: %+v", added)
 	}
 	_, err := node.AddInvoice(t.Context(), add)
@@ -88,7 +106,9 @@ func invoiceHeld(t *testing.T, w World) {
 			t.Fatal(err)
 		}
 	}
-	invoiceIn(t, node, hash, lndclient.InvoiceSettled)
+	if settled := invoiceIn(t, node, hash, lndclient.InvoiceSettled); settled.Preimage != [32]byte(preimage) {
+		t.Errorf("settled: %+v", settled)
+	}
 
 	other := randomHash()
 	canceled := addInvoice(t, node, lndclient.AddInvoice{Amount: 1_000_000, Expiry: time.Hour, Hash: sha256.Sum256(other[:])})

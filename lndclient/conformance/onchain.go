@@ -15,6 +15,9 @@ func checkOnchain(t *testing.T, w World) {
 	t.Run("leases", func(t *testing.T) { leases(t, w) })
 	t.Run("refused funding", func(t *testing.T) { refusedFunding(t, w) })
 	t.Run("double spend", func(t *testing.T) { doubleSpend(t, w) })
+	t.Run("replaced by a dearer one", func(t *testing.T) { replace(t, w) })
+	t.Run("the replaced one confirms", func(t *testing.T) { replacedConfirms(t, w) })
+	t.Run("taken back", func(t *testing.T) { takeBack(t, w) })
 	t.Run("fee estimate", func(t *testing.T) {
 		estimate, err := w.Node().EstimateFee(t.Context(), w.OutsideAddress(t), 20_000, 6)
 		if err != nil || estimate.Fee <= 0 || estimate.SatPerVByte == 0 {

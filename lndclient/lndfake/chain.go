@@ -83,6 +83,16 @@ func (n *Network) InMempool(txid string) bool {
 	return tx != nil && tx.height == 0
 }
 
+// Confirmations counts the blocks of a transaction; 0 if it waits, or does not exist.
+func (n *Network) Confirmations(txid string) int32 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if tx := n.chain.txs[mustTxID(txid)]; tx != nil && tx.height > 0 {
+		return n.chain.height - tx.height + 1
+	}
+	return 0
+}
+
 // Conflict puts a transaction into the mempool that spends the inputs of another one to nobody, in its place. It
 // returns the new txid. The other one dies when it is mined.
 func (n *Network) Conflict(txid string) string {

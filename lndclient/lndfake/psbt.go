@@ -97,7 +97,9 @@ func (n *Node) buildPSBT(coins []coin, script []byte, amount, fee payment.Sat) (
 	tx := wire.NewMsgTx(2)
 	var total payment.Sat
 	for _, c := range coins {
-		tx.AddTxIn(wire.NewTxIn(&c.outpoint, nil, nil))
+		in := wire.NewTxIn(&c.outpoint, nil, nil)
+		in.Sequence = lndclient.Replaceable
+		tx.AddTxIn(in)
 		total += c.amount
 	}
 	tx.AddTxOut(wire.NewTxOut(int64(amount), script))
@@ -170,7 +172,8 @@ func (n *Node) SignPSBT(ctx context.Context, raw []byte) (lndclient.SignedTx, er
 	return signed, err
 }
 
-// Publish puts the transaction into the mempool, unless an input is spent or does not exist.
+// Publish puts the transaction into the mempool, unless an input is spent or does not exist. A "no" to what the wallet knows
+// proves nothing: it was broadcast before.
 func (n *Node) Publish(ctx context.Context, rawTx []byte, label string) error {
 	return n.do(ctx, Publish, func() error {
 		tx := wire.NewMsgTx(2)
@@ -179,7 +182,9 @@ func (n *Node) Publish(ctx context.Context, rawTx []byte, label string) error {
 		}
 		txid := tx.TxHash()
 		if n.network.chain.txs[txid] == nil {
-			if err := n.acceptable(tx); err != nil {
+			if err := n.acceptable(tx); err != nil && n.wallet.known[txid] != nil {
+				return failure(Publish, lndclient.KindUnknown, err.Error())
+			} else if err != nil {
 				return err
 			}
 			n.network.insert(tx)
@@ -191,31 +196,48 @@ func (n *Node) Publish(ctx context.Context, rawTx []byte, label string) error {
 	})
 }
 
-// acceptable is the mempool's check: inputs exist, and no other transaction spends them, unless it pays less and
-// waits in the mempool (BIP 125).
+// acceptable is the mempool's check: inputs exist, and no other transaction spends them, unless it may be replaced.
 func (n *Node) acceptable(tx *wire.MsgTx) error {
 	c := &n.network.chain
-	fee := n.network.feeOf(tx)
 	replaced := map[chainhash.Hash]*chainTx{}
 	for _, in := range tx.TxIn {
 		prev := c.txs[in.PreviousOutPoint.Hash]
 		if prev == nil || int(in.PreviousOutPoint.Index) >= len(prev.tx.TxOut) {
 			return refused(Publish, payment.ReasonPublishRejected, "an input does not exist")
 		}
-		other := c.spends[in.PreviousOutPoint]
-		if other == nil {
-			continue
+		if other := c.spends[in.PreviousOutPoint]; other != nil {
+			replaced[other.txid] = other
 		}
-		if other.height > 0 || other.fee >= fee {
-			return refused(Publish, payment.ReasonPublishRejected, "an input is spent by another transaction")
-		}
-		replaced[other.txid] = other
+	}
+	if err := n.network.outbids(tx, replaced); err != nil {
+		return err
 	}
 	for _, other := range replaced {
-		c.remove(other)
-		for _, node := range n.network.nodes {
-			delete(node.wallet.known, other.txid)
-		}
+		c.remove(other) // the wallets still know it, as LND's do
 	}
 	return nil
+}
+
+// outbids is BIP 125: what is replaced waits and signals it; what replaces pays more than all of it, by 1 sat/vB of its own
+// size, and at a higher rate than each.
+func (n *Network) outbids(tx *wire.MsgTx, replaced map[chainhash.Hash]*chainTx) error {
+	fee, size := n.feeOf(tx), virtualSize(tx)
+	var least payment.Sat
+	for _, other := range replaced {
+		switch {
+		case other.height > 0 || other.tx.TxIn[0].Sequence > lndclient.Replaceable:
+			return refused(Publish, payment.ReasonPublishRejected, "an input is spent by another transaction")
+		case fee*virtualSize(other.tx) <= other.fee*size:
+			return refused(Publish, payment.ReasonPublishRejected, "insufficient fee rate")
+		}
+		least += other.fee
+	}
+	if len(replaced) > 0 && fee < least+size {
+		return refused(Publish, payment.ReasonPublishRejected, "insufficient fee")
+	}
+	return nil
+}
+
+func virtualSize(tx *wire.MsgTx) payment.Sat {
+	return payment.Sat((3*tx.SerializeSizeStripped() + tx.SerializeSize() + 3) / 4)
 }

@@ -17,26 +17,23 @@ func (s Settings) ForAPI() (Server, error) {
 	return server, together(mistakes)
 }
 
-// ForWorker is what `holdfast worker` is told, and how it reaches its nodes.
-func (s Settings) ForWorker() (Server, []lndclient.Config, error) {
+// ForWorker is what `holdfast worker` is told. How it reaches its nodes is checked too: see Node.
+func (s Settings) ForWorker() (Server, error) {
 	var server Server
 	mistakes := s.fillAll(&server.House, &server.Shared, &server.Worker)
 	house := houseMistakes(server.House)
 	mistakes = append(mistakes, house...)
-	var nodes []lndclient.Config
-	if len(house) == 0 && server.House.Network != "" {
-		for _, name := range server.House.Nodes {
-			for _, setting := range nodeSettings(name) {
-				if _, found := s.Get(setting); !found {
-					mistakes = append(mistakes, mistake(missing(setting)))
-				}
-			}
-			if cfg, err := s.Node(name); err == nil {
-				nodes = append(nodes, cfg)
+	if len(house) > 0 {
+		return server, together(mistakes)
+	}
+	for _, node := range server.House.Nodes {
+		for _, setting := range nodeSettings(node) {
+			if _, found := s.Get(setting); !found {
+				mistakes = append(mistakes, mistake(missing(setting)))
 			}
 		}
 	}
-	return server, nodes, together(mistakes)
+	return server, together(mistakes)
 }
 
 // SharedOnly is what payments started by a command cost at most.

@@ -26,12 +26,14 @@ type House struct {
 	Nodes           []string `type:"setting" setting:"HOLDFAST_NODES" need:"yes" placeholder:"NAMES" help:"Our LND nodes, separated by commas; the first one sends and receives. Workers reach each by $$LND_<NAME>_RPC, $$LND_<NAME>_TLS and $$LND_<NAME>_MACAROON."`
 }
 
-// Shared is what api and worker are told alike: what a payment may cost, and where traces go.
+// Shared is what api, worker and commands are told alike: what a payment may cost, how keys begin, where traces go.
 type Shared struct {
 	PaymentWait  time.Duration `type:"setting" setting:"HOLDFAST_PAYMENT_WAIT" otherwise:"5s" min:"100ms" max:"30s" placeholder:"TIME" help:"How long a call waits for more than \"pending\"."`
 	FeePPM       int64         `name:"fee-ppm" type:"setting" setting:"HOLDFAST_FEE_PPM" otherwise:"5000" min:"0" max:"100000" placeholder:"N" help:"Lightning fee limit: parts per million of the amount, at least --fee-floor-sat."`
 	FeeFloorSat  payment.Sat   `type:"setting" setting:"HOLDFAST_FEE_FLOOR_SAT" otherwise:"10" min:"0" max:"1000000" placeholder:"SAT" help:"Lightning fee limit of small payments, in sat."`
 	DustSat      payment.Sat   `type:"setting" setting:"HOLDFAST_DUST_SAT" otherwise:"1000" min:"330" max:"5000" placeholder:"SAT" help:"Smallest on-chain payment, in sat."`
+	LockTime     time.Duration `type:"setting" setting:"HOLDFAST_LOCK_TIME" otherwise:"15m" min:"1s" max:"168h" placeholder:"TIME" help:"When a budget lock that was never recorded is released."`
+	SecretPrefix string        `type:"setting" setting:"HOLDFAST_SECRET_PREFIX" otherwise:"holdfast" form:"prefix" placeholder:"TEXT" help:"What the secrets of API keys begin with."`
 	OTLPEndpoint string        `name:"otlp-endpoint" type:"setting" setting:"HOLDFAST_OTLP_ENDPOINT" form:"url" secret:"within" placeholder:"URL" help:"Where traces go by OTLP/gRPC, like http://127.0.0.1:4317. Not set: traces are off."`
 }
 
@@ -46,13 +48,13 @@ type API struct {
 	JWTAudience        string   `name:"jwt-audience" type:"setting" setting:"HOLDFAST_JWT_AUDIENCE" placeholder:"NAME" help:"The claim aud that a JWT must have."`
 	JWKSURL            string   `name:"jwks-url" type:"setting" setting:"HOLDFAST_JWKS_URL" form:"url" secret:"within" placeholder:"URL" help:"The issuer's keys. Not set: there are no sessions but those of the development login."`
 	JWTAlgorithms      []string `name:"jwt-algorithms" type:"setting" setting:"HOLDFAST_JWT_ALGORITHMS" otherwise:"RS256,ES256,EdDSA" placeholder:"NAMES" help:"The signatures that are accepted, separated by commas."`
+	NodeIDs            []string `name:"node-ids" type:"setting" setting:"HOLDFAST_NODE_IDS" placeholder:"PUBKEYS" help:"Public keys of our lightning nodes, for clients to show."`
+	LightningDomain    string   `type:"setting" setting:"HOLDFAST_LIGHTNING_DOMAIN" placeholder:"NAME" help:"What is behind the @ of our users' lightning addresses."`
 	DevelopmentKeyFile string   `type:"setting" setting:"HOLDFAST_DEVELOPMENT_KEY_FILE" otherwise:".devnet/development.key" placeholder:"FILE" help:"The development issuer's key; made if it is missing."`
-	SecretPrefix       string   `type:"setting" setting:"HOLDFAST_SECRET_PREFIX" otherwise:"holdfast" form:"prefix" placeholder:"TEXT" help:"What the secrets of new API keys begin with."`
 
-	GRPCTLSCert string        `name:"grpc-tls-cert" type:"setting" setting:"HOLDFAST_GRPC_TLS_CERT" placeholder:"FILE" help:"Certificate of the gRPC listener, PEM."`
-	GRPCTLSKey  string        `name:"grpc-tls-key" type:"setting" setting:"HOLDFAST_GRPC_TLS_KEY" placeholder:"FILE" help:"Its key, PEM."`
-	GRPCToken   string        `name:"grpc-token" type:"setting" setting:"HOLDFAST_GRPC_TOKEN" form:"token" secret:"whole" placeholder:"TEXT" help:"What callers of gRPC present: at least 20 characters."`
-	LockTime    time.Duration `type:"setting" setting:"HOLDFAST_LOCK_TIME" otherwise:"15m" min:"1s" max:"168h" placeholder:"TIME" help:"When a budget lock that was never recorded is released."`
+	GRPCTLSCert string `name:"grpc-tls-cert" type:"setting" setting:"HOLDFAST_GRPC_TLS_CERT" placeholder:"FILE" help:"Certificate of the gRPC listener, PEM."`
+	GRPCTLSKey  string `name:"grpc-tls-key" type:"setting" setting:"HOLDFAST_GRPC_TLS_KEY" placeholder:"FILE" help:"Its key, PEM."`
+	GRPCToken   string `name:"grpc-token" type:"setting" setting:"HOLDFAST_GRPC_TOKEN" form:"token" secret:"whole" placeholder:"TEXT" help:"What callers of gRPC present: at least 20 characters."`
 
 	Origins        []string       `name:"cors-origins" type:"setting" setting:"HOLDFAST_CORS_ORIGINS" form:"origins" placeholder:"URLS" help:"Web origins that browsers may call from, separated by commas. Not set: none."`
 	TrustedProxies []netip.Prefix `type:"setting" setting:"HOLDFAST_TRUSTED_PROXIES" placeholder:"CIDRS" help:"Networks of proxies whose X-Forwarded-For is believed, separated by commas. Not set: none."`
@@ -99,6 +101,7 @@ func (r Rates) Limiter() limit.Rates {
 
 // Worker is what `holdfast worker` is told.
 type Worker struct {
-	Metrics string `type:"setting" setting:"HOLDFAST_METRICS_WORKER" form:"address" placeholder:"HOST:PORT" help:"Where /metrics is served. Not set: nowhere."`
-	Depth   int64  `type:"setting" setting:"HOLDFAST_CONFIRMATIONS" min:"1" max:"1000" placeholder:"N" help:"Confirmations that make a transaction final. Not set: 1 on regtest, 3 elsewhere."`
+	Metrics         string `type:"setting" setting:"HOLDFAST_METRICS_WORKER" form:"address" placeholder:"HOST:PORT" help:"Where /metrics is served. Not set: nowhere."`
+	Depth           int64  `type:"setting" setting:"HOLDFAST_CONFIRMATIONS" min:"1" max:"1000" placeholder:"N" help:"Confirmations that make a transaction final. Not set: 1 on regtest, 3 elsewhere."`
+	MaxFeeRateSatVB int64  `name:"max-fee-rate" type:"setting" setting:"HOLDFAST_MAX_FEE_RATE_SAT_VB" otherwise:"500" min:"1" max:"100000" placeholder:"N" help:"The most that a fee bump or a rescue may pay, in sat/vB."`
 }

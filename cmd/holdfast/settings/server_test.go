@@ -62,7 +62,7 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := got.API
-	if a.HTTP != "127.0.0.1:12000" || a.Metrics != "127.0.0.1:12002" || a.GRPC != "" || !a.Development || a.LockTime != 90*time.Second ||
+	if a.HTTP != "127.0.0.1:12000" || a.Metrics != "127.0.0.1:12002" || a.GRPC != "" || !a.Development || got.Shared.LockTime != 90*time.Second ||
 		!slices.Equal(a.Origins, []string{"https://a.example", "http://localhost:3000"}) || got.Shared.FeeFloorSat != 0 ||
 		!slices.Equal(a.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}) ||
 		a.Rates.RatePayments.Burst != 5 || !a.Rates.RateLogins.Off() || a.JWTAlgorithms[0] != "ES384" {
@@ -136,7 +136,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 			t.Errorf("%s is named in %d lines of\n%v", name, n, err)
 		}
 	}
-	_, _, err = settings.New(settings.From(map[string]string{
+	_, err = settings.New(settings.From(map[string]string{
 		"HOLDFAST_NETWORK": "regtest", "HOLDFAST_NODES": "bank,b-2", "LND_BANK_RPC": "a:1", "HOLDFAST_CONFIRMATIONS": "0",
 	})).ForWorker()
 	for _, name := range []string{"DATABASE_URL", "LND_BANK_TLS", "LND_BANK_MACAROON", "LND_B_2_RPC", "HOLDFAST_CONFIRMATIONS (--depth)"} {

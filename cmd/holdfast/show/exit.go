@@ -56,10 +56,11 @@ func CodeOfReason(reason payment.Reason) Code {
 		return Refused
 	case payment.ReasonSelfPayment, payment.ReasonInvalidInput, payment.ReasonInvalidAmount, payment.ReasonInvalidAddress,
 		payment.ReasonDust, payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound,
+		payment.ReasonUnauthenticated, payment.ReasonAccountNotFound,
 		payment.ReasonNodeNotFound, payment.ReasonInvoiceInvalid, payment.ReasonInvoiceExpired, payment.ReasonInvoiceCanceled,
-		payment.ReasonIdempotencyConflict:
+		payment.ReasonIdempotencyConflict, payment.ReasonLockNotFound, payment.ReasonLockConflict:
 		return Usage
-	case payment.ReasonUnavailable, payment.ReasonNodeOffline:
+	case payment.ReasonUnavailable, payment.ReasonNodeOffline, payment.ReasonNoPrice:
 		return Away
 	default:
 		return Failed

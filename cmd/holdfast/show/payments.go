@@ -127,6 +127,8 @@ func describe(e ledger.Event) string {
 	}
 	add("transaction %s", "txid", plain)
 	add("fee %s", "fee_msat", msat)
+	add("at %s sat/vB", "sat_per_vbyte", plain)
+	add("instead of %s", "instead_of", plain)
 	add("charged %s", "charged_msat", msat)
 	add("%s", "reason", plain)
 	parts = append(parts, budgets(take)...)

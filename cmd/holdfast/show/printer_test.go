@@ -132,14 +132,14 @@ func TestKeyForPeople(t *testing.T) {
 	}
 	spending.Windows[0].Limited, spending.Windows[0].Limit, spending.Windows[0].Remaining = true, 10_000, 9_400
 	spending.Windows[0].FreesAt = noon
-	key := ledger.Key{Name: "shop", ExpiresAt: noon}
+	key := ledger.Key{Name: "shop", ExpiresAt: noon, LastUsedAt: noon, Scopes: payment.Scopes()}
 	var out bytes.Buffer
 	if err := (show.Printer{Out: &out}).Key(key, spending, noon); err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(out.String()), " ")
 	for _, want := range []string{
-		"status expired", "reserved 510 sat", "daily 10,000 sat 600 sat 9,400 sat " + show.Time(noon), "weekly none 600 sat monthly",
+		"status expired", "scopes READ, RECEIVE, WRITE", "last used " + show.Time(noon), "reserved 510 sat", "daily 10,000 sat 600 sat 9,400 sat " + show.Time(noon), "weekly none 600 sat monthly",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())

@@ -1,9 +1,11 @@
 package show
 
 import (
+	"strings"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/payment"
 )
 
 // Wallet prints one wallet.
@@ -37,9 +39,9 @@ func (p Printer) Keys(keys []ledger.Key, now time.Time) error {
 	rows := make([][]string, len(keys))
 	for i, k := range keys {
 		views[i] = KeyView(k)
-		rows[i] = []string{k.ID.String(), k.AccountID.String(), k.Name, status(k, now), Time(k.CreatedAt), Time(k.ExpiresAt)}
+		rows[i] = []string{k.ID.String(), k.AccountID.String(), k.Name, status(k, now), Scopes(k.Scopes), Time(k.CreatedAt), Time(k.ExpiresAt), Time(k.LastUsedAt)}
 	}
-	return p.List(views, []string{"ID", "ACCOUNT", "NAME", "STATUS", "CREATED", "EXPIRES"}, rows)
+	return p.List(views, []string{"ID", "ACCOUNT", "NAME", "STATUS", "SCOPES", "CREATED", "EXPIRES", "LAST USED"}, rows)
 }
 
 func status(k ledger.Key, now time.Time) string {
@@ -53,6 +55,15 @@ func status(k ledger.Key, now time.Time) string {
 	}
 }
 
+// Scopes prints what a key may do, like "READ, WRITE".
+func Scopes(scopes []payment.Scope) string {
+	words := make([]string, len(scopes))
+	for i, s := range scopes {
+		words[i] = string(s)
+	}
+	return strings.Join(words, ", ")
+}
+
 // Key prints one API key with its budget.
 func (p Printer) Key(k ledger.Key, spending ledger.Spending, now time.Time) error {
 	view := KeyView(k)
@@ -63,9 +74,11 @@ func (p Printer) Key(k ledger.Key, spending ledger.Spending, now time.Time) erro
 		[2]string{"account", k.AccountID.String()},
 		[2]string{"name", k.Name},
 		[2]string{"status", status(k, now)},
+		[2]string{"scopes", Scopes(k.Scopes)},
 		[2]string{"created", Time(k.CreatedAt)},
 		[2]string{"expires", Time(k.ExpiresAt)},
 		[2]string{"revoked", Time(k.RevokedAt)},
+		[2]string{"last used", Time(k.LastUsedAt)},
 		[2]string{"reserved", spending.Reserved.String()},
 	)
 	if err != nil || p.JSON {

@@ -35,21 +35,23 @@ func WalletView(w ledger.Wallet) Wallet {
 
 // Key is an API key in JSON.
 type Key struct {
-	ID        string     `json:"id"`
-	AccountID string     `json:"account_id"`
-	Name      string     `json:"name"`
-	Secret    string     `json:"secret,omitempty"` // only by the command that made it
-	CreatedAt *time.Time `json:"created_at,omitempty"`
-	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	RevokedAt *time.Time `json:"revoked_at,omitempty"`
-	Spending  *Spending  `json:"spending,omitempty"`
+	ID         string          `json:"id"`
+	AccountID  string          `json:"account_id"`
+	Name       string          `json:"name"`
+	Scopes     []payment.Scope `json:"scopes"`
+	Secret     string          `json:"secret,omitempty"` // only by the command that made it
+	CreatedAt  *time.Time      `json:"created_at,omitempty"`
+	ExpiresAt  *time.Time      `json:"expires_at,omitempty"`
+	RevokedAt  *time.Time      `json:"revoked_at,omitempty"`
+	LastUsedAt *time.Time      `json:"last_used_at,omitempty"`
+	Spending   *Spending       `json:"spending,omitempty"`
 }
 
 // KeyView of an API key.
 func KeyView(k ledger.Key) Key {
 	return Key{
-		ID: k.ID.String(), AccountID: k.AccountID.String(), Name: k.Name,
-		CreatedAt: moment(k.CreatedAt), ExpiresAt: moment(k.ExpiresAt), RevokedAt: moment(k.RevokedAt),
+		ID: k.ID.String(), AccountID: k.AccountID.String(), Name: k.Name, Scopes: k.Scopes,
+		CreatedAt: moment(k.CreatedAt), ExpiresAt: moment(k.ExpiresAt), RevokedAt: moment(k.RevokedAt), LastUsedAt: moment(k.LastUsedAt),
 	}
 }
 

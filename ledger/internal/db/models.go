@@ -41,6 +41,18 @@ type ApiKey struct {
 	LastUsedAt *time.Time
 }
 
+type BudgetLock struct {
+	EphemeralID   uuid.UUID
+	KeyID         uuid.UUID
+	SpentAt       time.Time
+	AmountSat     int64
+	State         string
+	TransactionID *string
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	ResolvedAt    *time.Time
+}
+
 type CallbackEndpoint struct {
 	ID        uuid.UUID
 	AccountID uuid.UUID
@@ -125,6 +137,17 @@ type Payment struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	ResolvedAt     *time.Time
+}
+
+type PaymentTransaction struct {
+	ID          int64
+	PaymentID   uuid.UUID
+	Txid        string
+	Raw         []byte
+	Fee         int64
+	SatPerVbyte int64
+	Kind        string
+	CreatedAt   time.Time
 }
 
 type TransactionDetail struct {

@@ -126,9 +126,11 @@ func (q *Queries) LivePaymentByHash(ctx context.Context, paymentHash []byte) (Pa
 }
 
 const livePaymentByTxID = `-- name: LivePaymentByTxID :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE txid = $1::text AND state IN ('reserved', 'dispatched', 'pending')
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_transactions t JOIN payments p ON p.id = t.payment_id
+ WHERE t.txid = $1::text AND p.state IN ('reserved', 'dispatched', 'pending') LIMIT 1
 `
 
+// By any of its transactions.
 func (q *Queries) LivePaymentByTxID(ctx context.Context, txid string) (Payment, error) {
 	row := q.db.QueryRow(ctx, livePaymentByTxID, txid)
 	var i Payment
@@ -389,6 +391,39 @@ func (q *Queries) PaymentByKey(ctx context.Context, arg PaymentByKeyParams) (Pay
 	return i, err
 }
 
+const paymentTransactions = `-- name: PaymentTransactions :many
+SELECT id, payment_id, txid, raw, fee, sat_per_vbyte, kind, created_at FROM payment_transactions WHERE payment_id = $1 ORDER BY id
+`
+
+func (q *Queries) PaymentTransactions(ctx context.Context, paymentID uuid.UUID) ([]PaymentTransaction, error) {
+	rows, err := q.db.Query(ctx, paymentTransactions, paymentID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PaymentTransaction
+	for rows.Next() {
+		var i PaymentTransaction
+		if err := rows.Scan(
+			&i.ID,
+			&i.PaymentID,
+			&i.Txid,
+			&i.Raw,
+			&i.Fee,
+			&i.SatPerVbyte,
+			&i.Kind,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const payments = `-- name: Payments :many
 SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments
  WHERE ($1::uuid IS NULL OR account_id = $1)
@@ -548,6 +583,61 @@ func (q *Queries) PaymentsResolvedSince(ctx context.Context, arg PaymentsResolve
 	return items, nil
 }
 
+const recordConfirmed = `-- name: RecordConfirmed :one
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_confirmed($1, $2, $3) AS p
+`
+
+type RecordConfirmedParams struct {
+	ID    uuid.UUID
+	Txid  string
+	Given *time.Time
+}
+
+func (q *Queries) RecordConfirmed(ctx context.Context, arg RecordConfirmedParams) (Payment, error) {
+	row := q.db.QueryRow(ctx, recordConfirmed, arg.ID, arg.Txid, arg.Given)
+	var i Payment
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Door,
+		&i.AccountID,
+		&i.WalletID,
+		&i.KeyID,
+		&i.Currency,
+		&i.IdempotencyKey,
+		&i.Fingerprint,
+		&i.Node,
+		&i.Amount,
+		&i.SendAll,
+		&i.FeeReserve,
+		&i.MaxFee,
+		&i.RecipientID,
+		&i.Invoice,
+		&i.PaymentHash,
+		&i.Address,
+		&i.Speed,
+		&i.Memo,
+		&i.State,
+		&i.Failure,
+		&i.Fee,
+		&i.FeeOverage,
+		&i.Preimage,
+		&i.Txid,
+		&i.RawTx,
+		&i.SignedFee,
+		&i.Attempt,
+		&i.FirstAt,
+		&i.Deadline,
+		&i.Baseline,
+		&i.Expiry,
+		&i.SpentAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.ResolvedAt,
+	)
+	return i, err
+}
+
 const recordPending = `-- name: RecordPending :one
 SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_pending($1, $2, $3) AS p
 `
@@ -657,8 +747,80 @@ func (q *Queries) RecordPreimage(ctx context.Context, arg RecordPreimageParams) 
 	return i, err
 }
 
+const recordReplacement = `-- name: RecordReplacement :one
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_replacement($1, $2, $3, $4, $5, $6, $7,
+    $8, $9) AS p WHERE p.id IS NOT NULL
+`
+
+type RecordReplacementParams struct {
+	ID      uuid.UUID
+	Seen    int32
+	Kind    string
+	Txid    string
+	Raw     []byte
+	Fee     int64
+	Rate    int64
+	CallFor time.Duration
+	Given   *time.Time
+}
+
+func (q *Queries) RecordReplacement(ctx context.Context, arg RecordReplacementParams) (Payment, error) {
+	row := q.db.QueryRow(ctx, recordReplacement,
+		arg.ID,
+		arg.Seen,
+		arg.Kind,
+		arg.Txid,
+		arg.Raw,
+		arg.Fee,
+		arg.Rate,
+		arg.CallFor,
+		arg.Given,
+	)
+	var i Payment
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Door,
+		&i.AccountID,
+		&i.WalletID,
+		&i.KeyID,
+		&i.Currency,
+		&i.IdempotencyKey,
+		&i.Fingerprint,
+		&i.Node,
+		&i.Amount,
+		&i.SendAll,
+		&i.FeeReserve,
+		&i.MaxFee,
+		&i.RecipientID,
+		&i.Invoice,
+		&i.PaymentHash,
+		&i.Address,
+		&i.Speed,
+		&i.Memo,
+		&i.State,
+		&i.Failure,
+		&i.Fee,
+		&i.FeeOverage,
+		&i.Preimage,
+		&i.Txid,
+		&i.RawTx,
+		&i.SignedFee,
+		&i.Attempt,
+		&i.FirstAt,
+		&i.Deadline,
+		&i.Baseline,
+		&i.Expiry,
+		&i.SpentAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.ResolvedAt,
+	)
+	return i, err
+}
+
 const recordSigned = `-- name: RecordSigned :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_signed($1, $2, $3, $4, $5, $6) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_original($1, $2, $3, $4, $5, $6, $7) AS p
 `
 
 type RecordSignedParams struct {
@@ -667,6 +829,7 @@ type RecordSignedParams struct {
 	Raw    []byte
 	Amount int64
 	Fee    int64
+	Rate   int64
 	Given  *time.Time
 }
 
@@ -677,6 +840,7 @@ func (q *Queries) RecordSigned(ctx context.Context, arg RecordSignedParams) (Pay
 		arg.Raw,
 		arg.Amount,
 		arg.Fee,
+		arg.Rate,
 		arg.Given,
 	)
 	var i Payment
