@@ -49,6 +49,7 @@ type house struct {
 	config  Config
 	log     *lines
 	address string // of HTTP, host:port
+	books   string // the ledger's database
 }
 
 // theHouse is built by the first test that asks, and torn down by TestMain.
@@ -92,7 +93,7 @@ func build() (*house, error) {
 	if err := ledger.MigrateUp(ctx, core.DatabaseURL); err != nil {
 		return nil, err
 	}
-	h := &house{network: lndfake.New(), log: &lines{}}
+	h := &house{network: lndfake.New(), log: &lines{}, books: core.DatabaseURL}
 	h.bank, h.peer = h.network.AddNode(bank), h.network.AddNode("peer")
 	for range 100 { // an output for every on-chain payment: none waits for another's change
 		h.bank.Deposit(1_000_000)
