@@ -13,7 +13,7 @@ import (
 
 // Me is the caller.
 func (q queries) Me(ctx context.Context) (*generated.User, error) {
-	user, err := q.user(ctx)
+	user, err := q.Ledger.User(ctx, account(ctx))
 	if err != nil {
 		return nil, err
 	}

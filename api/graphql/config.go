@@ -31,7 +31,7 @@ type Config struct {
 
 	// Development allows introspection and names what a misspelt field may have meant.
 	Development bool
-	// Network is mainnet, testnet, signet or regtest.
+	// Network is mainnet, testnet, testnet4, signet or regtest.
 	Network string
 	// LightningDomain is behind the @ of our users' lightning addresses. May be empty.
 	LightningDomain string
@@ -116,7 +116,7 @@ func (c Config) complete() (Config, error) {
 	missing(c.SecretPrefix == "", "SecretPrefix is missing")
 	missing(c.Issuer != nil && !c.Development, "an Issuer is for development only")
 	_, known := networks[c.Network]
-	missing(!known, "Network must be mainnet, testnet, signet or regtest")
+	missing(!known, "Network must be mainnet, testnet, testnet4, signet or regtest")
 	c.Limits = c.Limits.complete(c.Changes != nil)
 	if c.Clock == nil {
 		c.Clock = time.Now

@@ -52,6 +52,8 @@ func refusal(who identity.Principal, field *ast.FieldDefinition) string {
 		return "Not authorized"
 	case access.owner && !who.IsSession():
 		return "Permission denied: only the owner's session manages API keys, an API key never does."
+	case access.owner && !who.Has(payment.ScopeWrite): // a token that may only read must not make a key that may more
+		return "Permission denied"
 	case access.owner:
 		return ""
 	case !slices.ContainsFunc(access.anyOf, who.Has):

@@ -26,7 +26,7 @@ const (
 func (m mutations) APIKeyCreate(ctx context.Context, in generated.APIKeyCreateInput) (*generated.APIKeyCreatePayload, error) {
 	key := ledger.Key{ID: payment.NewID(), AccountID: account(ctx), Name: strings.TrimSpace(in.Name)}
 	var err error
-	if key.Scopes, err = scopesOf(in.Scopes); err != nil {
+	if key.Scopes, err = scopesOf(in.Scopes, identity.PrincipalFrom(ctx)); err != nil {
 		return nil, err
 	}
 	if length := utf8.RuneCountInString(key.Name); length == 0 || length > maxKeyName || !utf8.ValidString(key.Name) || strings.ContainsRune(key.Name, 0) {
@@ -141,16 +141,20 @@ func scopesShown(granted []payment.Scope) []generated.Scope {
 	return shown
 }
 
-// scopesOf puts scopes in order, each once.
-func scopesOf(asked []generated.Scope) ([]payment.Scope, error) {
+// scopesOf puts scopes in order, each once. A session cannot give what it does not have.
+func scopesOf(asked []generated.Scope, who identity.Principal) ([]payment.Scope, error) {
 	if len(asked) == 0 {
 		return nil, payment.Errorf(payment.ReasonInvalidInput, "An API key needs at least one scope: READ, RECEIVE or WRITE.")
 	}
 	var scopes []payment.Scope
 	for _, scope := range payment.Scopes() {
-		if slices.Contains(asked, generated.Scope(scope)) {
-			scopes = append(scopes, scope)
+		if !slices.Contains(asked, generated.Scope(scope)) {
+			continue
 		}
+		if !who.Has(scope) {
+			return nil, payment.Errorf(payment.ReasonKeyInactive, "Permission denied: this session has no scope %s to give.", scope)
+		}
+		scopes = append(scopes, scope)
 	}
 	return scopes, nil
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/holdfast-pay/holdfast/api/graphql/generated"
+	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
@@ -138,4 +140,27 @@ func TestAuthorization(t *testing.T) {
 	}
 	writer, _ := o.key("WRITE", nil)
 	writer.send(`{ me { id } }`, nil).wantRefused(codeUnauthorized, "Permission denied") // WRITE does not imply READ
+}
+
+// A session that its provider has narrowed cannot widen itself by a key.
+func TestANarrowedSession(t *testing.T) {
+	t.Parallel()
+	_, r := newHandler(home(t).config)
+	create := r.schema.Mutation.Fields.ForName("apiKeyCreate")
+	session := func(scopes ...payment.Scope) identity.Principal {
+		return identity.Principal{AccountID: uuid.New(), Scopes: scopes}
+	}
+	if why := refusal(session(payment.ScopeRead, payment.ScopeReceive), create); why != "Permission denied" {
+		t.Errorf("a session that may read makes keys: %q", why)
+	}
+	writer := session(payment.ScopeWrite)
+	if why := refusal(writer, create); why != "" {
+		t.Error(why)
+	}
+	if _, err := scopesOf([]generated.Scope{generated.ScopeRead, generated.ScopeWrite}, writer); err == nil || codeOf(payment.ReasonOf(err)) != codeUnauthorized {
+		t.Errorf("it gives a scope that it does not have: %v", err)
+	}
+	if got, err := scopesOf([]generated.Scope{generated.ScopeWrite, generated.ScopeReceive, generated.ScopeWrite}, writer); err != nil || len(got) != 2 {
+		t.Errorf("got %v, %v", got, err)
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -49,6 +48,7 @@ type house struct {
 	config  Config
 	log     *lines
 	address string // of HTTP, host:port
+	books   string // the ledger's database
 }
 
 // theHouse is built by the first test that asks, and torn down by TestMain.
@@ -92,7 +92,7 @@ func build() (*house, error) {
 	if err := ledger.MigrateUp(ctx, core.DatabaseURL); err != nil {
 		return nil, err
 	}
-	h := &house{network: lndfake.New(), log: &lines{}}
+	h := &house{network: lndfake.New(), log: &lines{}, books: core.DatabaseURL}
 	h.bank, h.peer = h.network.AddNode(bank), h.network.AddNode("peer")
 	for range 100 { // an output for every on-chain payment: none waits for another's change
 		h.bank.Deposit(1_000_000)
@@ -171,40 +171,15 @@ func (h *house) identify() error {
 		return err
 	}
 	h.auth, err = identity.NewAuthenticator(identity.Config{
-		Keys: keyStore{h.ledger}, SecretPrefix: "test", Issuer: h.issuer.Issuer(), Log: slog.New(slog.DiscardHandler),
+		Keys: api.Keys(h.ledger), SecretPrefix: "test", Issuer: h.issuer.Issuer(), Ensure: func(ctx context.Context, account payment.AccountID) error {
+			_, err := h.ledger.EnsureAccount(ctx, account)
+			return err
+		}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err == nil {
 		later(func() error { h.auth.Close(); return nil })
 	}
 	return err
-}
-
-// keyStore is the ledger in the words of identity.
-type keyStore struct{ *ledger.Ledger }
-
-func (s keyStore) KeyBySecretHash(ctx context.Context, hash [32]byte) (identity.KeyRecord, error) {
-	key, err := s.KeyBySecret(ctx, hash)
-	return recordOf(key), err
-}
-
-func (s keyStore) KeyByID(ctx context.Context, id payment.KeyID) (identity.KeyRecord, error) {
-	key, err := s.Key(ctx, id)
-	return recordOf(key), err
-}
-
-func recordOf(k ledger.Key) identity.KeyRecord {
-	return identity.KeyRecord{
-		ID: k.ID, AccountID: k.AccountID, Scopes: k.Scopes, RevokedAt: k.RevokedAt, ExpiresAt: k.ExpiresAt, SecretHash: k.SecretHash,
-	}
-}
-
-func (h *house) authenticate(ctx context.Context, header http.Header) (context.Context, error) {
-	shown, err := identity.CredentialsOfHeader(header)
-	if err != nil {
-		return ctx, err
-	}
-	who, err := h.auth.Authenticate(ctx, shown)
-	return identity.WithPrincipal(ctx, who), err
 }
 
 // serve puts the door behind the frame.
@@ -216,7 +191,7 @@ func (h *house) serve() error {
 	go func() { heard <- h.changes.Run(ctx) }()
 	later(func() error { cancel(); return <-heard })
 	h.config = Config{
-		Starter: h.starter, Ledger: h.ledger, Changes: h.changes, Authenticate: h.authenticate, Issuer: h.issuer, Development: true,
+		Starter: h.starter, Ledger: h.ledger, Changes: h.changes, Authenticate: api.AuthenticateBy(h.auth), Issuer: h.issuer, Development: true,
 		Network: network, LightningDomain: "localhost", NodeIDs: []string{h.bank.Pubkey()}, SecretPrefix: "test",
 		Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	}
@@ -239,7 +214,7 @@ func (h *house) open(cfg Config) (address string, stop func() error, err error) 
 
 func (h *house) frame(door *Handler) (address string, stop func() error, err error) {
 	frame, err := api.Start(context.Background(), api.Config{
-		HTTP: "127.0.0.1:0", GraphQL: door.HTTP, GraphQLWS: door.WS, Authenticate: h.authenticate, Log: slog.New(slog.DiscardHandler),
+		HTTP: "127.0.0.1:0", GraphQL: door.HTTP, GraphQLWS: door.WS, Authenticate: api.AuthenticateBy(h.auth), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return "", nil, err

@@ -10,7 +10,8 @@ import (
 
 // networks in the words of the schema.
 var networks = map[string]generated.Network{
-	"mainnet": generated.NetworkMainnet, "testnet": generated.NetworkTestnet, "signet": generated.NetworkSignet, "regtest": generated.NetworkRegtest,
+	"mainnet": generated.NetworkMainnet, "testnet": generated.NetworkTestnet, "testnet4": generated.NetworkTestnet, "signet": generated.NetworkSignet,
+	"regtest": generated.NetworkRegtest,
 }
 
 // AccountDefaultWallet is where a user's money goes: what a payer by name asks for.

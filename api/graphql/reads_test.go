@@ -264,9 +264,9 @@ func TestInvoices(t *testing.T) {
 		t.Errorf("no preimage: %s", byHash().raw)
 	}
 	list := o.ask(`{ me { defaultAccount { invoices(first: 1) { edges { cursor node { __typename paymentHash paymentStatus } } pageInfo { hasNextPage } }
-		wallets { invoiceByPaymentHash(paymentHash: "`+hash+`") { __typename paymentStatus ... on LnInvoice { satoshis } } } } } }`, nil)
+		walletById(walletId: "`+o.wallet.ID.String()+`") { invoiceByPaymentHash(paymentHash: "`+hash+`") { __typename paymentStatus ... on LnInvoice { satoshis } } } } } }`, nil)
 	list.want("me.defaultAccount.invoices.edges.0.node.paymentHash", hash)
-	list.want("me.defaultAccount.wallets.0.invoiceByPaymentHash.satoshis", "2500")
+	list.want("me.defaultAccount.walletById.invoiceByPaymentHash.satoshis", "2500")
 
 }
 

@@ -58,13 +58,3 @@ func (r *resolver) ownWalletIn(ctx context.Context, id payment.WalletID, currenc
 	}
 	return wallet, err
 }
-
-// user is the caller's profile. An account that an identity provider vouches for is opened when it is first seen.
-func (r *resolver) user(ctx context.Context) (ledger.User, error) {
-	who := identity.PrincipalFrom(ctx)
-	user, err := r.Ledger.User(ctx, who.AccountID)
-	if payment.IsReason(err, payment.ReasonAccountNotFound) && who.IsSession() {
-		return r.Ledger.EnsureAccount(ctx, who.AccountID)
-	}
-	return user, err
-}

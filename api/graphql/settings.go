@@ -87,7 +87,7 @@ func (r *resolver) changed(ctx context.Context, input any, change func() error) 
 	if err := change(); err != nil {
 		return ledger.User{}, err
 	}
-	return r.user(ctx)
+	return r.Ledger.User(ctx, account(ctx))
 }
 
 // CallbackEndpointAdd stores an address to call.

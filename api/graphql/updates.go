@@ -15,7 +15,7 @@ import (
 
 // MyUpdates tells prices at once and every so often, and what happens in the caller's wallets.
 func (s subscriptions) MyUpdates(ctx context.Context) (<-chan *generated.MyUpdatesPayload, error) {
-	user, err := s.user(ctx)
+	user, err := s.Ledger.User(ctx, account(ctx))
 	if err != nil {
 		return nil, err
 	}

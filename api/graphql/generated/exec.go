@@ -3659,7 +3659,7 @@ extend type Query {
 `, BuiltIn: false},
 	{Name: "../schema/scalars.graphqls", Input: `"Who may ask for the field: whoever has one of the scopes. A root field without one of these three directives does not pass the tests."
 directive @needs(anyOf: [Scope!]!) on FIELD_DEFINITION
-"Only the owner's session may ask for the field: an API key never, whatever its scopes."
+"Only the owner's session may ask for the field, if it has the scope WRITE: an API key never, whatever its scopes."
 directive @owner on FIELD_DEFINITION
 "Anybody may ask for the field, without credentials."
 directive @open on FIELD_DEFINITION
