@@ -59,19 +59,24 @@ type Issuer interface {
 
 // Limits on what one operation and one connection may take.
 type Limits struct {
-	QueryBytes    int           // a document: 32 KiB
-	Tokens        int           // of a document: 6,000
-	Depth         int           // nested fields: 15
-	Fields        int           // fields with every fragment spread out: 2,000
-	RootFields    int           // fields at the top, aliases included: 20
-	Complexity    int           // fields, times the length of pages: 20,000
-	Subscriptions int           // at once on one connection: 20
-	MessageBytes  int64         // a message of a WebSocket: 64 KiB
-	InitTime      time.Duration // for connection_init after the upgrade: 10 s
-	PingEvery     time.Duration // a connection that does not answer for twice that is closed: 20 s
-	WriteTime     time.Duration // for a client to take one message: 10 s
-	PriceEvery    time.Duration // prices in myUpdates: 30 s
-	LookEvery     time.Duration // subscriptions look for news they were not told of: 20 s, 2 s without Changes
+	QueryBytes    int // a document: 32 KiB
+	Tokens        int // of a document: 6,000
+	Depth         int // nested fields: 15
+	Fields        int // fields with every fragment spread out: 2,000
+	RootFields    int // fields at the top, aliases included: 20
+	Complexity    int // fields, times the length of pages: 20,000
+	Subscriptions int // at once on one connection: 20
+	// Connections that are open at once. Zero: 32 of each.
+	SocketsPerAddress, SocketsPerAccount int
+	// AnonymousIdle is for how long nobody's connection may have no running subscription: 30 s. Idle is for how long another's
+	// may have no operation: 5 min.
+	AnonymousIdle, Idle time.Duration
+	MessageBytes        int64         // a message of a WebSocket: 64 KiB
+	InitTime            time.Duration // for connection_init after the upgrade: 10 s
+	PingEvery           time.Duration // a connection that does not answer for twice that is closed: 20 s
+	WriteTime           time.Duration // for a client to take one message: 10 s
+	PriceEvery          time.Duration // prices in myUpdates: 30 s
+	LookEvery           time.Duration // subscriptions look for news they were not told of: 20 s, 2 s without Changes
 }
 
 func (l Limits) complete(told bool) Limits {
@@ -82,6 +87,10 @@ func (l Limits) complete(told bool) Limits {
 	l.RootFields = or(l.RootFields, 20)
 	l.Complexity = or(l.Complexity, 20_000)
 	l.Subscriptions = or(l.Subscriptions, 20)
+	l.SocketsPerAddress = or(l.SocketsPerAddress, 32)
+	l.SocketsPerAccount = or(l.SocketsPerAccount, 32)
+	l.AnonymousIdle = or(l.AnonymousIdle, 30*time.Second)
+	l.Idle = or(l.Idle, 5*time.Minute)
 	l.MessageBytes = or(l.MessageBytes, 64<<10)
 	l.InitTime = or(l.InitTime, 10*time.Second)
 	l.PingEvery = or(l.PingEvery, 20*time.Second)

@@ -22,4 +22,9 @@
 //  6. A secret is answered once, by the mutation that made it, and is never logged.
 //  7. A subscription ends with its connection, holds no rows but the last few it has told about, and a client that does not
 //     read is dropped.
+//  8. Credentials of a WebSocket are looked at again for every operation, and before a running subscription that needs them
+//     tells anything. When they are no longer good the connection is closed with 4403.
+//  9. Mutations are served over HTTP only: a socket has no X-Idempotency-Key, and one that was cut would be paid twice.
+//  10. Every root field takes from an allowance, over HTTP and WebSockets alike (charges.go); every upgrade and every message
+//     that asks for something too, also one that is refused.
 package graphqlapi

@@ -22,10 +22,8 @@ func (r *resolver) guard(ctx context.Context, next graphql.OperationHandler) gra
 	if err := admit(identity.PrincipalFrom(ctx), operation); err != nil {
 		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{err}})
 	}
-	if operation.Operation.Operation == ast.Query {
-		if err := r.limited(ctx, limit.Reads); err != nil {
-			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.present(ctx, err)}})
-		}
+	if err := r.charge(ctx, operation); err != nil {
+		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.present(ctx, err)}})
 	}
 	return next(ctx)
 }

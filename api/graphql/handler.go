@@ -48,20 +48,18 @@ func New(cfg Config) (*Handler, error) {
 // newHandler also gives the resolver, for tests.
 func newHandler(cfg Config) (*Handler, *resolver) {
 	r := &resolver{Config: cfg, payer: engine{cfg.Starter}}
-	overHTTP, overWS := r.server(), r.server()
+	overHTTP, overWS := r.server(noSubscription), r.server(r.onSocket, toll{r})
 	overHTTP.AddTransport(transport.POST{})
-	overHTTP.AroundOperations(noSubscription)
 	overWS.AddTransport(r.sockets())
-	overWS.AroundOperations(r.counted)
-	h := &Handler{HTTP: onlyJSON(overHTTP), WS: overWS}
+	h := &Handler{HTTP: onlyJSON(overHTTP), WS: r.upgraded(overWS)}
 	if cfg.Development {
 		h.Playground = playground.Handler("Holdfast", "/graphql")
 	}
 	return h, r
 }
 
-// server is gqlgen's, without transports.
-func (r *resolver) server() *handler.Server {
+// server is gqlgen's, without transports. first sees an operation before the guard does; before all come the extensions.
+func (r *resolver) server(first graphql.OperationMiddleware, before ...graphql.HandlerExtension) *handler.Server {
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: r, Complexity: complexity()})
 	r.schema = schema.Schema()
 	s := handler.New(schema)
@@ -71,12 +69,16 @@ func (r *resolver) server() *handler.Server {
 	s.SetDisableSuggestion(!r.Development)
 	s.SetErrorPresenter(r.present)
 	s.SetRecoverFunc(r.recovered)
+	for _, extension := range before {
+		s.Use(extension)
+	}
 	s.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
 	s.Use(bounds{r.Limits})
 	s.Use(extension.FixedComplexityLimit(r.Limits.Complexity))
 	if r.Development {
 		s.Use(extension.Introspection{})
 	}
+	s.AroundOperations(first)
 	s.AroundOperations(r.guard)
 	s.AroundRootFields(r.countField)
 	s.AroundFields(r.refuseMalformed)

@@ -16,6 +16,7 @@ type resolver struct {
 	Config
 	payer  payer
 	schema *ast.Schema
+	open   census // WebSockets
 }
 
 type (

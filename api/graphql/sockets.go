@@ -4,20 +4,23 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync/atomic"
+	"strconv"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/holdfast-pay/holdfast/api"
+	"github.com/holdfast-pay/holdfast/api/limit"
 	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// closeForbidden is the code by which graphql-transport-ws ends a connection with bad credentials: clients do not retry it.
-const closeForbidden = 4403
+// Codes by which a connection ends. Clients of graphql-transport-ws do not retry 4403.
+const (
+	closeForbidden = 4403 // the credentials are bad, or no longer good
+	closeTooMany   = 4429 // the account has too many connections
+)
 
 // sockets is gqlgen's transport for graphql-transport-ws, and what it leaves to us: who connects, how many subscriptions
 // a connection may have, and that a client which does not read is dropped.
@@ -37,20 +40,50 @@ func (r *resolver) sockets() transport.Websocket {
 	}
 }
 
-// connection is what belongs to one WebSocket.
-type connection struct {
-	open  atomic.Int32                                       // subscriptions
-	again func(ctx context.Context) (context.Context, error) // finds out anew who this is
+// upgraded counts the connections of an address. Every upgrade takes from what an address may do without credentials, whoever
+// it turns out to be: bad credentials are paid for before they are looked up.
+func (r *resolver) upgraded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		ctx, cancel := context.WithCancel(request.Context())
+		defer cancel()
+		address := limit.Address(api.ClientAddress(ctx))
+		if err := limit.Check(ctx, r.Limiter, limit.Anonymous, address); err != nil {
+			refuseUpgrade(w, err)
+			return
+		}
+		if !r.open.enter(address, r.Limits.SocketsPerAddress) {
+			refuseUpgrade(w, payment.Errorf(payment.ReasonTooManyRequests, "Too many WebSockets are open from your address. Close one, or use it for several subscriptions."))
+			return
+		}
+		defer r.open.leave(address)
+		c := &connection{cancel: cancel}
+		defer c.closed()
+		next.ServeHTTP(w, request.WithContext(context.WithValue(ctx, connectionKey{}, c)))
+	})
 }
 
-type connectionKey struct{}
+func refuseUpgrade(w http.ResponseWriter, err error) {
+	retryAfter := 30 * time.Second // connections do not end by themselves
+	if exceeded, ok := errors.AsType[limit.Exceeded](err); ok {
+		retryAfter = exceeded.RetryAfter
+	}
+	w.Header().Set("Retry-After", strconv.FormatInt(max(1, int64((retryAfter+time.Second-1)/time.Second)), 10))
+	message := ""
+	if coded, ok := errors.AsType[*payment.Error](err); ok {
+		message = coded.Message
+	}
+	refuse(w, http.StatusTooManyRequests, message)
+}
 
-// connected reads the credentials from the connection's parameters. Without any, who the upgrade's own headers name stays.
+// connected reads the credentials from the connection's parameters. Without any it is nobody.
 func (r *resolver) connected(ctx context.Context, params transport.InitPayload) (context.Context, *transport.InitPayload, error) {
-	c := &connection{again: func(ctx context.Context) (context.Context, error) { return ctx, nil }}
+	c := connectionOf(ctx)
 	shown, err := identity.CredentialsOfParams(params)
-	if err == nil && shown != (identity.Credentials{}) {
-		c.again = func(ctx context.Context) (context.Context, error) { return r.Authenticate(ctx, headerOf(shown)) }
+	c.again = func(ctx context.Context) (context.Context, error) {
+		if shown == (identity.Credentials{}) {
+			return identity.WithPrincipal(ctx, identity.Principal{}), nil
+		}
+		return r.Authenticate(ctx, headerOf(shown))
 	}
 	who := ctx
 	if err == nil {
@@ -61,7 +94,19 @@ func (r *resolver) connected(ctx context.Context, params transport.InitPayload) 
 		return transport.WithWebsocketCloseCode(transport.AppendCloseReason(ctx, "Forbidden"), closeForbidden), nil,
 			errors.New("the API key or token is not valid")
 	}
-	return context.WithValue(who, connectionKey{}, c), nil, nil
+	principal := identity.PrincipalFrom(who)
+	if principal.IsZero() {
+		c.wait(true, r.Limits.AnonymousIdle)
+		return who, nil, nil
+	}
+	account := limit.Account(principal.AccountID.String())
+	if !r.open.enter(account, r.Limits.SocketsPerAccount) {
+		return transport.WithWebsocketCloseCode(transport.AppendCloseReason(ctx, "Too many connections"), closeTooMany), nil,
+			errors.New("the account has too many connections: close one, or use it for several subscriptions")
+	}
+	c.leave = func() { r.open.leave(account) }
+	c.wait(false, r.Limits.Idle)
+	return who, nil, nil
 }
 
 func headerOf(c identity.Credentials) http.Header {
@@ -73,33 +118,6 @@ func headerOf(c identity.Credentials) http.Header {
 		header.Set("Authorization", "Bearer "+c.Bearer)
 	}
 	return header
-}
-
-// still reports whether the credentials of a connection are valid: an API key may have been revoked, a token have expired.
-// What cannot be found out now is not a no.
-func still(ctx context.Context) bool {
-	c, ok := ctx.Value(connectionKey{}).(*connection)
-	if !ok {
-		return true
-	}
-	_, err := c.again(ctx)
-	return err == nil || payment.IsReason(err, payment.ReasonUnavailable)
-}
-
-// counted refuses a subscription beyond the connection's number.
-func (r *resolver) counted(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	c, ok := ctx.Value(connectionKey{}).(*connection)
-	if !ok {
-		return next(ctx)
-	}
-	if int(c.open.Add(1)) > r.Limits.Subscriptions {
-		c.open.Add(-1)
-		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{
-			topLevel(ctx, codeTooMany, "Too many operations at once on this connection. Complete one, or open another connection."),
-		}})
-	}
-	context.AfterFunc(ctx, func() { c.open.Add(-1) })
-	return next(ctx)
 }
 
 // patient drops a client that does not take a message in time: what waits for it would wait for ever.
@@ -118,7 +136,9 @@ func (p patient) Accept(w http.ResponseWriter, r *http.Request, options transpor
 	if !ok {
 		return nil, errors.Join(errors.New("the WebSocket cannot bound what it reads"), conn.Close())
 	}
-	return patientConn{whole, p.within}, nil
+	conn = patientConn{whole, p.within}
+	connectionOf(r.Context()).conn = conn
+	return conn, nil
 }
 
 // socket is all that gqlgen asks of a connection.

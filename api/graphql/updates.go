@@ -58,15 +58,24 @@ func (s subscriptions) follow(ctx context.Context, f *follower, user ledger.User
 	}
 	for {
 		var all []generated.UserUpdate
+		priced := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-prices.C:
-			if !still(ctx) {
-				return
-			}
-			all = s.priceUpdates(ctx, user)
+			priced = true
 		case <-wake:
+		}
+		switch err := stillMay(ctx); {
+		case payment.IsReason(err, payment.ReasonUnauthenticated):
+			connectionOf(ctx).end(closeForbidden, "Forbidden")
+			return
+		case err != nil:
+			continue // what cannot be found out now is not a no: the next wake-up asks again
+		}
+		if priced {
+			all = s.priceUpdates(ctx, user)
+		} else {
 			rows, err := f.news(ctx)
 			if err != nil {
 				s.failureOf(ctx, err) // the next wake-up looks again

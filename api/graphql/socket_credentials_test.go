@@ -1,0 +1,197 @@
+package graphqlapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
+	"github.com/holdfast-pay/holdfast/identity"
+	"github.com/holdfast-pay/holdfast/payment"
+)
+
+// doorWith serves a door of its own, with a changed configuration.
+func (h *house) doorWith(t testing.TB, change func(*Config)) (address string) {
+	t.Helper()
+	cfg := h.config
+	change(&cfg)
+	address, stop, err := h.open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stop() })
+	return address
+}
+
+// wantClosedSilently is wantClosed, and nothing may be told before.
+func (l *line) wantClosedSilently(code websocket.StatusCode) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		var f frame
+		if err := wsjson.Read(ctx, l.conn, &f); err != nil {
+			if got := websocket.CloseStatus(err); got != code {
+				l.t.Errorf("closed with %d (%v), want %d", got, err, code)
+			}
+			return
+		}
+		if f.Type == "next" {
+			l.t.Errorf("told %s", f.Payload)
+		}
+		if f.Type == "ping" {
+			l.write(frame{Type: "pong"})
+		}
+	}
+}
+
+func (o *owner) revoke(id string) {
+	o.t.Helper()
+	o.ask(`mutation($id: ID!) { apiKeyRevoke(input: {id: $id}) { apiKey { id } } }`, vars{"id": id})
+}
+
+// Invariant 8: what is asked after the revocation is not answered, and the socket is closed.
+func TestASocketDoesNotOutliveItsKey(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 1)
+	for _, query := range []string{`{ me { defaultAccount { wallets { balance } } } }`, updatesQuery, `{ globals { network } }`} {
+		key, id := o.key("READ", nil)
+		l := call(t, h.address, key.params())
+		l.subscribe("1", `{ me { id } }`)
+		l.next().want("me.id", o.wallet.AccountID.String())
+		l.wantComplete()
+		o.revoke(id)
+		l.subscribe("2", query)
+		l.next().wantRefused(codeUnauthorized, "")
+		l.wantClosed(closeForbidden)
+	}
+}
+
+// turncoat answers for a session as the test wants.
+type turncoat struct {
+	who atomic.Pointer[identity.Principal]
+	err atomic.Pointer[payment.Error]
+}
+
+func (a *turncoat) authenticate(ctx context.Context, _ http.Header) (context.Context, error) {
+	if err := a.err.Load(); err != nil {
+		return nil, err
+	}
+	return identity.WithPrincipal(ctx, *a.who.Load()), nil
+}
+
+func (h *house) turncoat(t testing.TB, o *owner, change func(*Config)) (*turncoat, string) {
+	t.Helper()
+	a := &turncoat{}
+	a.who.Store(&identity.Principal{AccountID: o.wallet.AccountID, Scopes: payment.Scopes()})
+	return a, h.doorWith(t, func(cfg *Config) {
+		cfg.Authenticate = a.authenticate
+		change(cfg)
+	})
+}
+
+func TestASocketDoesNotOutliveItsSession(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 1)
+	who, address := h.turncoat(t, o, func(*Config) {})
+	l := call(t, address, o.params())
+	l.subscribe("1", `{ me { id } }`)
+	l.next().want("me.id", o.wallet.AccountID.String())
+	l.wantComplete()
+
+	who.who.Store(&identity.Principal{AccountID: o.wallet.AccountID, Scopes: []payment.Scope{payment.ScopeReceive}}) // the fresh one counts
+	l.subscribe("2", `{ me { id } }`)
+	l.next().wantRefused(codeUnauthorized, "Permission denied")
+	l.wantComplete()
+
+	who.err.Store(payment.Errorf(payment.ReasonUnavailable, "Try again.")) // nobody is let in, and nobody is thrown out
+	l.subscribe("3", `{ me { id } }`)
+	l.next().wantRefused(codeUnknown, "Try again.")
+	l.wantComplete()
+
+	who.err.Store(payment.Errorf(payment.ReasonUnauthenticated, "The token has expired."))
+	l.subscribe("4", `{ me { id } }`)
+	l.next().wantRefused(codeUnauthorized, "")
+	l.wantClosed(closeForbidden)
+}
+
+// Invariant 8: a running subscription tells nothing more, also between two prices.
+func TestNewsAreNotToldToARevokedKey(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	address := h.doorWith(t, func(cfg *Config) { cfg.Limits.PriceEvery = time.Hour })
+	o, other := h.funded(t, 10), h.funded(t, 10)
+	key, id := o.key("READ", nil)
+	l := call(t, address, key.params())
+	l.subscribe("1", updatesQuery)
+	other.pay(payment.DoorIntraLedger, vars{"walletId": other.wallet.ID, "recipientWalletId": o.wallet.ID, "amount": 1}).wantPaid()
+	l.subscribe("2", `{ me { id } }`)
+	for f := l.read(); f.ID != "2" || f.Type != "complete"; f = l.read() { // the subscription runs
+	}
+	o.revoke(id)
+	other.pay(payment.DoorIntraLedger, vars{"walletId": other.wallet.ID, "recipientWalletId": o.wallet.ID, "amount": 2}).wantPaid()
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		var f frame
+		err := wsjson.Read(ctx, l.conn, &f)
+		cancel()
+		if err != nil {
+			if got := websocket.CloseStatus(err); got != closeForbidden {
+				t.Errorf("closed with %d (%v)", got, err)
+			}
+			return
+		}
+		if strings.Contains(string(f.Payload), `"amount":2`) {
+			t.Errorf("told %s", f.Payload)
+		}
+	}
+}
+
+// What cannot be found out is not told, and does not end the subscription.
+func TestNewsWaitWhileCredentialsCannotBeChecked(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 1)
+	who, address := h.turncoat(t, o, func(cfg *Config) { cfg.Prices, cfg.Limits.PriceEvery = fixed{}, 50*time.Millisecond })
+	l := call(t, address, o.params())
+	l.subscribe("1", updatesQuery)
+	l.next()
+	who.err.Store(payment.Errorf(payment.ReasonUnavailable, "Try again."))
+	l.subscribe("2", `{ me { id } }`)
+	for f := l.read(); f.ID != "2" || f.Type != "complete"; f = l.read() {
+	}
+	who.err.Store(nil)
+	l.next().want("myUpdates.update.__typename", "RealtimePrice")
+	who.who.Store(&identity.Principal{AccountID: o.wallet.AccountID, Scopes: []payment.Scope{payment.ScopeReceive}})
+	l.wantClosed(closeForbidden)
+}
+
+// Invariant 9: no mutation runs on a socket, whoever asks.
+func TestMutationsAreNotServedOnSockets(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o, other := h.funded(t, 1_000), h.funded(t, 1)
+	for _, caller := range []*owner{h.nobody(t), o} {
+		l := call(t, h.address, caller.params())
+		for i, query := range []string{
+			fmt.Sprintf(`mutation { intraLedgerPaymentSend(input: {walletId: %q, recipientWalletId: %q, amount: 5}) { status } }`, o.wallet.ID, other.wallet.ID),
+			`mutation { userLogin(input: {phone: "+16505550001", code: "000000"}) { authToken } }`,
+			`mutation { apiKeyCreate(input: {name: "more"}) { apiKeySecret } }`,
+		} {
+			l.subscribe(fmt.Sprint(i), query)
+			l.next().wantRefused(codeInput, "Mutations are served over HTTP, at /graphql.")
+			l.wantComplete()
+		}
+	}
+	if o.balance() != 1_000 {
+		t.Errorf("the balance is %d", o.balance())
+	}
+}
