@@ -62,19 +62,19 @@ func (c *Changes) Waiting() int {
 
 // Run listens until ctx ends. Without a connection it goes on waking everybody every so often.
 func (c *Changes) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for {
 		err := c.listen(ctx)
 		if ctx.Err() != nil {
-			break
+			return nil //nolint:nilerr // it was told to stop
 		}
 		c.log.WarnContext(ctx, "changes are not heard, looking for them instead", "every", c.every, "error", err)
 		c.wakeAll() // something may have happened unheard
 		select {
 		case <-ctx.Done():
+			return nil //nolint:nilerr // it was told to stop
 		case <-time.After(min(c.every, time.Second)):
 		}
 	}
-	return nil //nolint:nilerr // what is not heard is looked for
 }
 
 func (c *Changes) listen(ctx context.Context) error {
