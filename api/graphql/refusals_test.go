@@ -61,7 +61,7 @@ func TestCodes(t *testing.T) {
 		code    Code
 		message string
 	}{
-		"balance too small":          {payment.DoorInvoice, vars{"paymentRequest": h.peer.MakeInvoice(50_000).Request}, codeBalance, "20,000 sat"},
+		"balance too small":          {payment.DoorInvoice, vars{"paymentRequest": h.peer.MakeInvoice(50_000).Request}, codeBalance, "needs 50,250 sat"},
 		"same wallet":                {payment.DoorIntraLedger, vars{"recipientWalletId": me, "amount": 5}, codeSelf, ""},
 		"own invoice, same wallet":   {payment.DoorInvoice, vars{"paymentRequest": mine}, codeSelf, ""},
 		"expired":                    {payment.DoorInvoice, vars{"paymentRequest": h.peer.MakeExpired(100).Request}, codeLightning, "expired"},
