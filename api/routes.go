@@ -32,8 +32,10 @@ func upgrades(sockets, otherwise http.Handler) http.Handler {
 	})
 }
 
+// metricsRoutes are for the operator's own network: health is there too, for when clients have taken every connection.
 func (s *Server) metricsRoutes() http.Handler {
 	mux := http.NewServeMux()
+	s.healthRoutes(mux)
 	mux.Handle("GET /metrics", s.cfg.MetricsHandler)
 	return mux
 }
