@@ -28,7 +28,7 @@ func (n *NodeSteps) AddInvoice(ctx context.Context, in step.InvoiceInput) (step.
 	}
 	err = n.Ledger.AddInvoice(ctx, ledger.Invoice{
 		Hash: made.Hash, WalletID: in.WalletID, AccountID: in.AccountID, Node: n.Name, Request: made.Request,
-		Amount: in.Amount, Memo: in.Memo, DescriptionHash: decoded.DescriptionHash, ExternalID: in.ExternalID, PaymentSecret: decoded.Secret,
+		Amount: in.Amount, Memo: in.Memo, DescriptionHash: decoded.DescriptionHash, ExternalID: in.ExternalID, OnBehalf: in.OnBehalf, PaymentSecret: decoded.Secret,
 		State: ledger.InvoiceOpen, ExpiresAt: made.ExpiresAt,
 	})
 	if payment.IsReason(err, payment.ReasonInvalidInput) { // the external id was taken meanwhile
@@ -41,7 +41,7 @@ func (n *NodeSteps) AddInvoice(ctx context.Context, in step.InvoiceInput) (step.
 // madeBefore finds the invoice of an attempt whose answer was lost, by its external id: a retry must not take it for
 // another's. The door has seen the id free before the first attempt.
 func (n *NodeSteps) madeBefore(ctx context.Context, in step.InvoiceInput) (step.Invoice, error) {
-	if in.ExternalID == "" || activity.GetInfo(ctx).Attempt == 1 {
+	if in.ExternalID == "" || in.OnBehalf || activity.GetInfo(ctx).Attempt == 1 {
 		return step.Invoice{}, nil
 	}
 	kept, err := n.Ledger.InvoiceByExternalID(ctx, in.AccountID, in.ExternalID)

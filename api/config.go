@@ -64,20 +64,23 @@ type Dependency struct {
 
 // Limits on what one client may take. Zero values are replaced by the defaults named.
 type Limits struct {
-	BodyBytes   int64         // a request's body: 256 KiB
-	HeaderBytes int           // its headers: 16 KiB
-	Connections int           // open HTTP connections: 4096
-	HeaderTime  time.Duration // to send the headers: 5 s
-	ReadTime    time.Duration // to send headers and body: 10 s
-	WriteTime   time.Duration // from the headers' end until the answer is sent: 60 s
-	IdleTime    time.Duration // between two requests of a connection: 90 s
-	DrainTime   time.Duration // for requests that run when the process stops: 15 s
+	BodyBytes   int64 // a request's body: 256 KiB
+	HeaderBytes int   // its headers: 16 KiB
+	Connections int   // open HTTP connections: 4096
+	// PeerConnections is how many of them one address may have, unless it is a trusted proxy: 256.
+	PeerConnections int
+	HeaderTime      time.Duration // to send the headers: 5 s
+	ReadTime        time.Duration // to send headers and body: 10 s
+	WriteTime       time.Duration // from the headers' end until the answer is sent: 60 s
+	IdleTime        time.Duration // between two requests of a connection: 90 s
+	DrainTime       time.Duration // for requests that run when the process stops: 15 s
 }
 
 func (l Limits) complete() Limits {
 	l.BodyBytes = or(l.BodyBytes, 256<<10)
 	l.HeaderBytes = or(l.HeaderBytes, 16<<10)
 	l.Connections = or(l.Connections, 4096)
+	l.PeerConnections = or(l.PeerConnections, 256)
 	l.HeaderTime = or(l.HeaderTime, 5*time.Second)
 	l.ReadTime = or(l.ReadTime, 10*time.Second)
 	l.WriteTime = or(l.WriteTime, time.Minute)

@@ -55,7 +55,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(err, s.closeListeners())
 	}
 	s.http = s.newHTTP(s.routes())
-	s.serve(func() error { return s.http.Serve(netutil.LimitListener(s.httpListener, cfg.Limits.Connections)) })
+	s.serve(func() error {
+		return s.http.Serve(netutil.LimitListener(newFairListener(s.httpListener, cfg.Limits.PeerConnections, cfg.TrustedProxies), cfg.Limits.Connections))
+	})
 	if s.metricsListener != nil {
 		s.metrics = s.newHTTP(s.metricsRoutes())
 		s.serve(func() error { return s.metrics.Serve(s.metricsListener) })

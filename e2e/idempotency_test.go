@@ -100,6 +100,30 @@ func TestSameKeyOtherBody(t *testing.T) {
 	stranger.money()
 }
 
+// TestSameKeyOtherBodyBeforeTheRow: no worker has reserved the first payment yet, so there is no row to compare with.
+func TestSameKeyOtherBodyBeforeTheRow(t *testing.T) {
+	g := enter(t, 50_000)
+	other := g.openWallet("other", 0)
+	g.stop(workerProcess)
+	caller := g.caller()
+	caller.IdempotencyKey = "order-1"
+	ask := starter.PayWallet{Caller: caller, WalletID: g.wallet, RecipientID: other, Amount: 1_000}
+	row, err := g.door.PayWallet(t.Context(), ask)
+	if err != nil || row.State != payment.Pending {
+		t.Fatalf("%s, %v", words(row), err)
+	}
+	more := ask
+	more.Amount = 40_000_000
+	_, err = g.door.PayWallet(t.Context(), more)
+	g.refusal(err, payment.ReasonIdempotencyConflict)
+	if again, err := g.door.PayWallet(t.Context(), ask); err != nil || again.ID != row.ID || again.State != payment.Pending {
+		t.Errorf("the same body: %s, %v", words(again), err)
+	}
+	g.start(workerProcess)
+	g.charge(g.ended(row, payment.Settled))
+	g.money()
+}
+
 // TestRefusedStaysRefused: the same key gets the same refusal, also when the reason is gone; a new key pays.
 func TestRefusedStaysRefused(t *testing.T) {
 	t.Parallel()

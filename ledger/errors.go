@@ -26,8 +26,14 @@ func violates(err error, constraint string) bool {
 	return ok && pg.ConstraintName == constraint
 }
 
+// unavailable is for what the server has rolled back, or was never sent.
 func unavailable(err error) *payment.Error {
 	return payment.Errorf(payment.ReasonUnavailable, "The ledger is not reachable, nothing was changed; try again.").Because(err)
+}
+
+// unanswered is for a call of which nobody knows whether it was committed.
+func unanswered(err error) *payment.Error {
+	return payment.Errorf(payment.ReasonUnavailable, "The ledger did not answer. A change may have been made: look before you repeat it.").Because(err)
 }
 
 func badURL(err error) *payment.Error {
@@ -43,8 +49,11 @@ func coded(err error) error {
 		return already
 	}
 	pg, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		return unavailable(err) // no answer of the server: connection, pool or context
+	if !ok { // no answer of the server: connection, pool or context
+		if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting || pgconn.SafeToRetry(err) {
+			return unavailable(err)
+		}
+		return unanswered(err)
 	}
 	switch pg.Code {
 	case stateNoPayment:

@@ -116,7 +116,7 @@ func TestErrorsNameWhatToDoAndHideTheDriver(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = l.Reserve(gone, lightning(w, payment.KeyID{}, sat, 0))
-	check(err, payment.ReasonUnavailable, "try again")
+	check(err, payment.ReasonUnavailable, "look before you repeat it") // whoever has no answer does not know
 
 	// A wallet whose row is locked by somebody for longer than we wait.
 	conn := connect(t, url)
@@ -130,7 +130,7 @@ func TestErrorsNameWhatToDoAndHideTheDriver(t *testing.T) {
 	defer cancel()
 	req := lightning(w, payment.KeyID{}, sat, 0)
 	_, err = l.Reserve(short, req)
-	check(err, payment.ReasonUnavailable, "try again")
+	check(err, payment.ReasonUnavailable, "look before you repeat it")
 	if _, err := conn.Exec(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}

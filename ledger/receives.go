@@ -28,7 +28,7 @@ func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
 	}
 	err := l.q.AddInvoice(ctx, db.AddInvoiceParams{
 		Hash: inv.Hash[:], WalletID: inv.WalletID, AccountID: inv.AccountID, Node: inv.Node, Request: inv.Request,
-		Amount: int64(inv.Amount), Memo: inv.Memo, DescriptionHash: inv.DescriptionHash, ExternalID: inv.ExternalID,
+		Amount: int64(inv.Amount), Memo: inv.Memo, DescriptionHash: inv.DescriptionHash, ExternalID: inv.ExternalID, OnBehalf: inv.OnBehalf,
 		PaymentSecret: inv.PaymentSecret, Given: l.given(), ExpiresAt: inv.ExpiresAt,
 	})
 	if violates(err, "invoices_external_id") {
@@ -57,7 +57,7 @@ func (l *Ledger) InvoiceByRequest(ctx context.Context, bolt11 string) (Invoice, 
 	return invoiceOf(row), found(err, noInvoice())
 }
 
-// InvoiceByExternalID reads the account's invoice that has this external id. Errors: ReasonPaymentNotFound.
+// InvoiceByExternalID reads the account's own invoice that has this external id. Errors: ReasonPaymentNotFound.
 func (l *Ledger) InvoiceByExternalID(ctx context.Context, account payment.AccountID, id string) (Invoice, error) {
 	row, err := l.q.InvoiceByExternalID(ctx, db.InvoiceByExternalIDParams{AccountID: account, ExternalID: id})
 	return invoiceOf(row), found(err, noInvoice())

@@ -131,7 +131,8 @@ type Invoice struct {
 	Amount          payment.Msat // 0: any amount
 	Memo            string
 	DescriptionHash []byte // 32 bytes, or nil: the invoice holds it instead of the memo
-	ExternalID      string // the owner's own name for it, unique per account; empty when added: the hash in hex
+	ExternalID      string // the asker's own name for it; the owner's are unique per account; empty when added: the hash in hex
+	OnBehalf        bool   // asked for by somebody who is not the owner
 	PaymentSecret   []byte // 32 bytes, or nil
 	Preimage        []byte // 32 bytes, once paid and known
 	State           InvoiceState

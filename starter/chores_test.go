@@ -268,8 +268,23 @@ func TestCreateInvoiceOnBehalf(t *testing.T) {
 	if _, err := d.s.CreateInvoice(t.Context(), ReceiveInvoice{WalletID: d.wallet.ID, OnBehalf: true}); err != nil {
 		t.Fatal(err)
 	}
-	if in, ok := asked.asked[0].(step.InvoiceInput); !ok || in.AccountID != d.wallet.AccountID {
+	if in, ok := asked.asked[0].(step.InvoiceInput); !ok || in.AccountID != d.wallet.AccountID || !in.OnBehalf {
 		t.Fatalf("asked %+v", asked.asked)
+	}
+	// The owner's names are his own: a stranger learns nothing of them, and takes none.
+	add := func(hash byte, onBehalf bool) error {
+		return d.ledger.AddInvoice(t.Context(), ledger.Invoice{
+			Hash: payment.Hash{hash}, WalletID: d.wallet.ID, AccountID: d.wallet.AccountID, Node: bank, ExternalID: "order-7", OnBehalf: onBehalf, ExpiresAt: time.Now(),
+		})
+	}
+	if err := errors.Join(add(1, true), add(2, true), add(3, false)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.s.CreateInvoice(t.Context(), ReceiveInvoice{WalletID: d.wallet.ID, OnBehalf: true, ExternalID: "order-7"}); err != nil {
+		t.Fatalf("a stranger learns that the owner has an order: %v", err)
+	}
+	if own, err := d.ledger.InvoiceByExternalID(t.Context(), d.wallet.AccountID, "order-7"); err != nil || own.Hash != (payment.Hash{3}) {
+		t.Fatalf("%+v, %v", own, err)
 	}
 	_, err := d.s.CreateInvoice(t.Context(), ReceiveInvoice{WalletID: d.wallet.ID})
 	wantRefusal(t, err, payment.ReasonWalletNotFound)

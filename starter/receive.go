@@ -24,8 +24,8 @@ type ReceiveInvoice struct {
 	Expiry    time.Duration // 0: 4 hours; at least a minute, at most a day
 	// DescriptionHash stands in the invoice instead of the memo: the SHA-256 of a longer description.
 	DescriptionHash *[32]byte
-	// ExternalID is the owner's own name for the invoice, unique per account: 1 to 100 letters, digits, _ and -.
-	// Empty: the payment hash.
+	// ExternalID is the asker's own name for the invoice: 1 to 100 letters, digits, _ and -. The owner's are unique per
+	// account. Empty: the payment hash.
 	ExternalID string
 	// OnBehalf: somebody who is not the owner asks for an invoice of the wallet; AccountID is not looked at.
 	OnBehalf bool
@@ -51,7 +51,7 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 	if err != nil {
 		return step.Invoice{}, err
 	}
-	if err := s.externalIDFree(ctx, wallet.AccountID, ask.ExternalID); err != nil {
+	if err := s.externalIDFree(ctx, wallet.AccountID, ask); err != nil {
 		return step.Invoice{}, err
 	}
 	node, err := s.node()
@@ -59,7 +59,8 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 		return step.Invoice{}, err
 	}
 	in := step.InvoiceInput{
-		WalletID: wallet.ID, AccountID: wallet.AccountID, Node: node, Amount: ask.Amount, Memo: ask.Memo, Expiry: ask.Expiry, ExternalID: ask.ExternalID,
+		WalletID: wallet.ID, AccountID: wallet.AccountID, Node: node, Amount: ask.Amount, Memo: ask.Memo, Expiry: ask.Expiry,
+		ExternalID: ask.ExternalID, OnBehalf: ask.OnBehalf,
 	}
 	if ask.DescriptionHash != nil {
 		in.DescriptionHash = *ask.DescriptionHash
@@ -72,13 +73,18 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 	return invoice, err
 }
 
-// externalIDFree refuses a malformed id, and one that the account has given to another invoice.
-func (s *Starter) externalIDFree(ctx context.Context, account payment.AccountID, id string) error {
+// externalIDFree refuses a malformed id, and one that the owner has given to another invoice. What others ask for in his name
+// has names of its own, or a stranger could learn and take his.
+func (s *Starter) externalIDFree(ctx context.Context, account payment.AccountID, ask ReceiveInvoice) error {
+	id := ask.ExternalID
 	if id == "" {
 		return nil
 	}
 	if !ledger.ValidExternalID(id) {
 		return payment.Errorf(payment.ReasonInvalidInput, "An external id is made of 1 to 100 letters, digits, _ and -.")
+	}
+	if ask.OnBehalf {
+		return nil
 	}
 	_, err := s.ledger.InvoiceByExternalID(ctx, account, id)
 	switch {

@@ -113,6 +113,10 @@ func onchainAmount(amount payment.Sat) (payment.Msat, error) {
 
 // placeAddress decides where an address is paid: inside the ledger if it is ours, else on the chain.
 func (s *Starter) placeAddress(ctx context.Context, req payment.Request) (payment.Request, error) {
+	known, err := s.known(ctx, req)
+	if err != nil || known {
+		return req, err // a repeated call gets the first answer, whatever the address has become since
+	}
 	own, err := s.ledger.AddressOwner(ctx, req.Address)
 	switch {
 	case err == nil && own.WalletID == req.WalletID:
@@ -202,6 +206,9 @@ func sameBody(req payment.Request, row ledger.Payment) (ledger.Payment, error) {
 	if row.AccountID == req.AccountID && row.Request.IdempotencyKey == req.IdempotencyKey && row.Body == req.Fingerprint() {
 		return row, nil
 	}
-	return ledger.Payment{}, payment.Errorf(payment.ReasonIdempotencyConflict,
-		"This idempotency key was used for another payment. Use a new key for a new payment.")
+	return ledger.Payment{}, otherBody()
+}
+
+func otherBody() *payment.Error {
+	return payment.Errorf(payment.ReasonIdempotencyConflict, "This idempotency key was used for another payment. Use a new key for a new payment.")
 }

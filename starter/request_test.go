@@ -179,6 +179,33 @@ func TestSameKeySameBodySameAnswer(t *testing.T) {
 	}
 }
 
+// What a payment was sent to may have become our own since, or too small: its key still gets the first answer.
+func TestSameKeyOfAnAddressThatHasChanged(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	ask := d.address(lndfake.OutsideAddress(), 5_000)
+	ask.Caller = d.caller("order 19")
+	req, err := d.s.addressRequest(t.Context(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.ledger.Reserve(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	failure := payment.Failure{Reason: payment.ReasonPublishRejected, Message: "refused by the network"}
+	if _, err := d.ledger.Void(t.Context(), req, failure, 0); err != nil {
+		t.Fatal(err)
+	}
+	d.s.cfg.Dust = 10_000
+	if err := d.ledger.AddAddress(t.Context(), ledger.Address{Address: req.Address, WalletID: d.wallet.ID, AccountID: d.wallet.AccountID, Node: bank}); err != nil {
+		t.Fatal(err)
+	}
+	row, err := d.s.PayAddress(t.Context(), ask)
+	if err != nil || row.ID != req.ID || row.Failure == nil || row.Failure.Reason != payment.ReasonPublishRejected {
+		t.Fatalf("%+v, %v", row, err)
+	}
+}
+
 // A live payment of the key with another body is a conflict before Temporal is asked.
 func TestAnotherBodyOfALivePaymentIsAConflict(t *testing.T) {
 	t.Parallel()

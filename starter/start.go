@@ -2,12 +2,14 @@ package starter
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -40,28 +42,41 @@ func (s *Starter) Start(ctx context.Context, req payment.Request) (ledger.Paymen
 // answer reads the row behind an outcome. A payment that has not reached the ledger yet is pending by its request.
 func (s *Starter) answer(ctx context.Context, req payment.Request, outcome payment.Outcome) (ledger.Payment, error) {
 	row, err := s.ledger.Payment(ctx, req.ID)
-	switch {
-	case err == nil:
+	if err == nil {
 		return sameBody(req, row)
-	case payment.IsReason(err, payment.ReasonPaymentNotFound) && outcome.Failure != nil:
+	}
+	if startErr := s.started(ctx, req); startErr != nil {
+		return ledger.Payment{}, startErr
+	}
+	if payment.IsReason(err, payment.ReasonPaymentNotFound) && outcome.Failure != nil {
 		return ledger.Payment{}, &payment.Error{Failure: *outcome.Failure}
-	case outcome.State == "":
-		if err := s.started(ctx, req.ID); err != nil {
-			return ledger.Payment{}, err
-		}
 	}
 	// The saga is under way, and its row is not there yet or cannot be read: what happened is unknown, and the id finds it.
 	return ledger.Payment{Request: req, State: payment.Pending}, nil
 }
 
-// started reports an error unless Temporal has the payment's workflow: a call that was not answered in time may not have
-// arrived, and only what is durable is accepted (rule 13).
-func (s *Starter) started(ctx context.Context, id payment.ID) error {
+// memoBody is the memo that holds what was asked, so that another body of the same idempotency key is told before there is
+// a row to compare with.
+const memoBody = "body"
+
+func memoOf(req payment.Request) map[string]any {
+	body := req.Fingerprint()
+	return map[string]any{memoBody: hex.EncodeToString(body[:])}
+}
+
+// started reports an error unless Temporal has the payment's workflow, with the same body: a call that was not answered in
+// time may not have arrived, and only what is durable is accepted (rule 13).
+func (s *Starter) started(ctx context.Context, req payment.Request) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	_, err := s.temporal.DescribeWorkflowExecution(ctx, id.String(), "")
+	described, err := s.temporal.DescribeWorkflowExecution(ctx, req.ID.String(), "")
 	if err != nil {
 		return unreachable(err)
+	}
+	var body string
+	memo := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[memoBody]
+	if err := converter.GetDefaultDataConverter().FromPayload(memo, &body); err != nil || body != memoOf(req)[memoBody] {
+		return otherBody()
 	}
 	return nil
 }
@@ -125,6 +140,7 @@ func (s *Starter) startOptions(ctx context.Context, req payment.Request) (client
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    workflows.Attributes(req),
 		StaticSummary:            workflows.Summary(req, keyName),
+		Memo:                     memoOf(req),
 		Priority:                 temporal.Priority{FairnessKey: req.AccountID.String()},
 	}, nil
 }

@@ -142,6 +142,7 @@ type InvoiceInput struct {
 	// DescriptionHash stands in the invoice instead of the memo, if it is not zero.
 	DescriptionHash payment.Hash `json:"description_hash,omitzero"`
 	ExternalID      string       `json:"external_id,omitempty"` // empty: the hash
+	OnBehalf        bool         `json:"on_behalf,omitempty"`   // asked for by somebody who is not the owner
 }
 
 // Invoice is a fresh invoice.

@@ -31,7 +31,7 @@ type Handler struct {
 }
 
 const (
-	cachedDocuments = 500
+	cachedDocuments = 100
 	cachedPersisted = 200 // texts of at most Limits.QueryBytes
 )
 
@@ -72,8 +72,8 @@ func (r *resolver) server(first graphql.OperationMiddleware, before ...graphql.H
 	for _, extension := range before {
 		s.Use(extension)
 	}
+	s.Use(bounds{r.Limits}) // before a text is kept
 	s.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
-	s.Use(bounds{r.Limits})
 	s.Use(extension.FixedComplexityLimit(r.Limits.Complexity))
 	if r.Development {
 		s.Use(extension.Introspection{})

@@ -36,6 +36,7 @@ func (r *resolver) sockets() transport.Websocket {
 		InitTimeout:           r.Limits.InitTime,
 		KeepAlivePingInterval: r.Limits.PingEvery,
 		PingPongInterval:      r.Limits.PingEvery,
+		MissingPongOk:         true, // clients that read only their subscription's messages never answer one
 		PayloadReadLimit:      &r.Limits.MessageBytes,
 	}
 }

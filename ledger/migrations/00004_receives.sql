@@ -10,7 +10,8 @@ CREATE TABLE invoices (
     amount           bigint      NOT NULL CHECK (amount >= 0), -- msat; 0: any amount
     memo             text        NOT NULL,
     description_hash bytea       CHECK (octet_length(description_hash) = 32), -- instead of the memo, in the invoice itself
-    external_id      text        NOT NULL CHECK (external_id ~ '^[A-Za-z0-9_-]{1,100}$'), -- the owner's own name for it
+    external_id      text        NOT NULL CHECK (external_id ~ '^[A-Za-z0-9_-]{1,100}$'), -- the asker's own name for it
+    on_behalf        boolean     NOT NULL DEFAULT false, -- asked for by somebody who is not the owner
     payment_secret   bytea       CHECK (octet_length(payment_secret) = 32),
     preimage         bytea       CHECK (sha256(preimage) = hash), -- once nobody can claim an HTLC with it any more
     state            text        NOT NULL CHECK (state IN ('open', 'paid', 'canceled')),
@@ -20,10 +21,11 @@ CREATE TABLE invoices (
     paid_at          timestamptz,
     settle_index     bigint,     -- LND's, when it was paid over lightning
     payment_id       uuid,       -- of ours, when it was paid inside the ledger
-    CONSTRAINT invoices_external_id UNIQUE (account_id, external_id),
     CHECK ((state = 'paid') = (paid_at IS NOT NULL)),
     CHECK ((state = 'paid') = (received > 0))
 ) WITH (fillfactor = 80);
+-- The owner's names are his own: a stranger can neither take one nor learn that it is taken.
+CREATE UNIQUE INDEX invoices_external_id ON invoices (account_id, external_id) WHERE NOT on_behalf;
 CREATE INDEX invoices_of_wallet ON invoices (wallet_id, created_at DESC, hash DESC);
 CREATE INDEX invoices_of_account ON invoices (account_id, created_at DESC, hash DESC);
 CREATE INDEX invoices_of_request ON invoices USING hash (request);
@@ -150,8 +152,10 @@ CREATE TRIGGER receive_guard BEFORE UPDATE OR DELETE ON addresses FOR EACH ROW E
 CREATE TRIGGER receive_guard BEFORE UPDATE OR DELETE ON deposits FOR EACH ROW EXECUTE FUNCTION receive_guard();
 
 GRANT SELECT ON invoices, addresses, deposits, cursors TO holdfast_app;
-GRANT INSERT ON invoices, addresses TO holdfast_app;
-GRANT UPDATE (state, preimage) ON invoices TO holdfast_app; -- to cancel; paid needs paid_at as well, which only the functions write
+GRANT INSERT ON addresses TO holdfast_app;
+GRANT INSERT (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, state, created_at, expires_at)
+    ON invoices TO holdfast_app; -- paid needs paid_at and received as well, which only the functions write
+GRANT UPDATE (state, preimage) ON invoices TO holdfast_app; -- to cancel
 GRANT INSERT, UPDATE ON cursors TO holdfast_app;
 REVOKE EXECUTE ON FUNCTION invoice_credit(text, bytea, bigint, bigint, timestamptz),
     deposit_record(text, text, bigint, text, bigint, integer, boolean, timestamptz) FROM PUBLIC;

@@ -1,7 +1,7 @@
 -- name: AddInvoice :exec
-INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, created_at, expires_at)
+INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, state, created_at, expires_at)
 VALUES (sqlc.arg(hash), sqlc.arg(wallet_id), sqlc.arg(account_id), sqlc.arg(node), sqlc.arg(request), sqlc.arg(amount), sqlc.arg(memo),
-        sqlc.narg(description_hash), sqlc.arg(external_id), sqlc.narg(payment_secret), 'open',
+        sqlc.narg(description_hash), sqlc.arg(external_id), sqlc.arg(on_behalf), sqlc.narg(payment_secret), 'open',
         coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()), sqlc.arg(expires_at))
 ON CONFLICT (hash) DO NOTHING;
 
@@ -12,7 +12,7 @@ SELECT * FROM invoices WHERE hash = $1;
 SELECT * FROM invoices WHERE request = lower(sqlc.arg(request)::text);
 
 -- name: InvoiceByExternalID :one
-SELECT * FROM invoices WHERE account_id = $1 AND external_id = $2;
+SELECT * FROM invoices WHERE account_id = $1 AND external_id = $2 AND NOT on_behalf;
 
 -- name: Invoices :many
 SELECT * FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2;

@@ -88,6 +88,7 @@ type Invoice struct {
 	Memo            string
 	DescriptionHash []byte
 	ExternalID      string
+	OnBehalf        bool
 	PaymentSecret   []byte
 	Preimage        []byte
 	State           string

@@ -38,10 +38,10 @@ func (q *Queries) AddAddress(ctx context.Context, arg AddAddressParams) error {
 }
 
 const addInvoice = `-- name: AddInvoice :exec
-INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, state, created_at, expires_at)
+INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, state, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7,
-        $8, $9, $10, 'open',
-        coalesce($11::timestamptz, clock_timestamp()), $12)
+        $8, $9, $10, $11, 'open',
+        coalesce($12::timestamptz, clock_timestamp()), $13)
 ON CONFLICT (hash) DO NOTHING
 `
 
@@ -55,6 +55,7 @@ type AddInvoiceParams struct {
 	Memo            string
 	DescriptionHash []byte
 	ExternalID      string
+	OnBehalf        bool
 	PaymentSecret   []byte
 	Given           *time.Time
 	ExpiresAt       time.Time
@@ -71,6 +72,7 @@ func (q *Queries) AddInvoice(ctx context.Context, arg AddInvoiceParams) error {
 		arg.Memo,
 		arg.DescriptionHash,
 		arg.ExternalID,
+		arg.OnBehalf,
 		arg.PaymentSecret,
 		arg.Given,
 		arg.ExpiresAt,
@@ -217,7 +219,7 @@ func (q *Queries) CreditedDepositsSince(ctx context.Context, arg CreditedDeposit
 }
 
 const creditedInvoicesSince = `-- name: CreditedInvoicesSince :many
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= $2::timestamptz ORDER BY paid_at, hash
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= $2::timestamptz ORDER BY paid_at, hash
 `
 
 type CreditedInvoicesSinceParams struct {
@@ -244,6 +246,7 @@ func (q *Queries) CreditedInvoicesSince(ctx context.Context, arg CreditedInvoice
 			&i.Memo,
 			&i.DescriptionHash,
 			&i.ExternalID,
+			&i.OnBehalf,
 			&i.PaymentSecret,
 			&i.Preimage,
 			&i.State,
@@ -276,7 +279,7 @@ func (q *Queries) Cursors(ctx context.Context, node string) (Cursor, error) {
 }
 
 const invoice = `-- name: Invoice :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE hash = $1
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE hash = $1
 `
 
 func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
@@ -292,6 +295,7 @@ func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
 		&i.Memo,
 		&i.DescriptionHash,
 		&i.ExternalID,
+		&i.OnBehalf,
 		&i.PaymentSecret,
 		&i.Preimage,
 		&i.State,
@@ -306,7 +310,7 @@ func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
 }
 
 const invoiceByExternalID = `-- name: InvoiceByExternalID :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE account_id = $1 AND external_id = $2
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE account_id = $1 AND external_id = $2 AND NOT on_behalf
 `
 
 type InvoiceByExternalIDParams struct {
@@ -327,6 +331,7 @@ func (q *Queries) InvoiceByExternalID(ctx context.Context, arg InvoiceByExternal
 		&i.Memo,
 		&i.DescriptionHash,
 		&i.ExternalID,
+		&i.OnBehalf,
 		&i.PaymentSecret,
 		&i.Preimage,
 		&i.State,
@@ -341,7 +346,7 @@ func (q *Queries) InvoiceByExternalID(ctx context.Context, arg InvoiceByExternal
 }
 
 const invoiceByRequest = `-- name: InvoiceByRequest :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE request = lower($1::text)
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE request = lower($1::text)
 `
 
 func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice, error) {
@@ -357,6 +362,7 @@ func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice
 		&i.Memo,
 		&i.DescriptionHash,
 		&i.ExternalID,
+		&i.OnBehalf,
 		&i.PaymentSecret,
 		&i.Preimage,
 		&i.State,
@@ -371,7 +377,7 @@ func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice
 }
 
 const invoices = `-- name: Invoices :many
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2
 `
 
 type InvoicesParams struct {
@@ -398,6 +404,7 @@ func (q *Queries) Invoices(ctx context.Context, arg InvoicesParams) ([]Invoice, 
 			&i.Memo,
 			&i.DescriptionHash,
 			&i.ExternalID,
+			&i.OnBehalf,
 			&i.PaymentSecret,
 			&i.Preimage,
 			&i.State,
