@@ -7,7 +7,7 @@ import (
 // routes joins each path to what a request passes before it.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", through(s.cfg.GraphQL, onlyPost, onlyJSON, s.bounded, idempotent, s.authenticated))
+	mux.Handle("/graphql", through(s.cfg.GraphQL, onlyPost, onlyJSON, s.admitted, s.bounded, idempotent, s.authenticated))
 	mux.Handle("/graphqlws", through(s.cfg.GraphQLWS, s.sameOrigin, s.subscribed))
 	s.healthRoutes(mux)
 	if s.cfg.JWKS != nil {
@@ -19,8 +19,10 @@ func (s *Server) routes() http.Handler {
 	return through(mux, s.identified, s.located, s.traced, s.logged, s.recovered, s.shared)
 }
 
+// metricsRoutes have health as well: probes are answered here also while clients take all connections of the other listener.
 func (s *Server) metricsRoutes() http.Handler {
 	mux := http.NewServeMux()
+	s.healthRoutes(mux)
 	mux.Handle("GET /metrics", s.cfg.MetricsHandler)
 	return mux
 }
