@@ -37,17 +37,25 @@ func (l *fairListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		peer, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-		if err != nil || l.exempt(peer.Addr().Unmap()) {
+		client, exempt := l.clientOf(conn.RemoteAddr())
+		if exempt {
 			return conn, nil
 		}
-		client := subjectOf(peer.Addr().Unmap())
 		if l.take(client) {
 			return &fairConn{Conn: conn, release: sync.OnceFunc(func() { l.giveBack(client) })}, nil
 		}
 		_ = conn.Close() // it was not asked for anything
 		l.refused()
 	}
+}
+
+func (l *fairListener) clientOf(peer net.Addr) (client string, exempt bool) {
+	at, err := netip.ParseAddrPort(peer.String())
+	if err != nil {
+		return "unknown", false
+	}
+	address := at.Addr().Unmap()
+	return subjectOf(address), l.exempt(address)
 }
 
 func (l *fairListener) take(client string) bool {
