@@ -69,15 +69,15 @@ type Limits struct {
 	HeaderBytes     int   // its headers: 16 KiB
 	Connections     int   // open HTTP connections; more wait: 4096
 	GRPCConnections int   // open gRPC connections; more wait: 1024
-	// ConnectionsPerClient are those of one address, or of one /64 of IPv6, per listener; more are closed at once. TrustedProxies
+	// PeerConnections are those of one address, or of one /64 of IPv6, per listener; more are closed at once. TrustedProxies
 	// may have any number. It is at most half of all, whatever is set: 256.
-	ConnectionsPerClient int
-	HeaderTime           time.Duration // to send the headers: 5 s
-	ReadTime             time.Duration // to send headers and body: 10 s
-	WriteTime            time.Duration // from the headers' end until the answer is sent: 60 s
-	IdleTime             time.Duration // between two requests of a connection: 30 s
-	DrainTime            time.Duration // for requests that run when the process stops: 15 s
-	HealthTime           time.Duration // for which an answer of /readyz is given again: 1 s
+	PeerConnections int
+	HeaderTime      time.Duration // to send the headers: 5 s
+	ReadTime        time.Duration // to send headers and body: 10 s
+	WriteTime       time.Duration // from the headers' end until the answer is sent: 60 s
+	IdleTime        time.Duration // between two requests of a connection: 30 s
+	DrainTime       time.Duration // for requests that run when the process stops: 15 s
+	HealthTime      time.Duration // for which an answer of /readyz is given again: 1 s
 }
 
 func (l Limits) complete() Limits {
@@ -85,7 +85,7 @@ func (l Limits) complete() Limits {
 	l.HeaderBytes = or(l.HeaderBytes, 16<<10)
 	l.Connections = or(l.Connections, 4096)
 	l.GRPCConnections = or(l.GRPCConnections, 1024)
-	l.ConnectionsPerClient = or(l.ConnectionsPerClient, 256)
+	l.PeerConnections = or(l.PeerConnections, 256)
 	l.HeaderTime = or(l.HeaderTime, 5*time.Second)
 	l.ReadTime = or(l.ReadTime, 10*time.Second)
 	l.WriteTime = or(l.WriteTime, time.Minute)

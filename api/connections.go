@@ -11,7 +11,7 @@ import (
 // boundedListener bounds a listener's connections: all of them, of which more wait, and those of one client, of which more are closed
 // at once. So one client alone cannot make others wait.
 func (s *Server) boundedListener(listener net.Listener, all int) net.Listener {
-	perClient := min(s.cfg.Limits.ConnectionsPerClient, max(1, all/2))
+	perClient := min(s.cfg.Limits.PeerConnections, max(1, all/2))
 	fair := &fairListener{
 		Listener: listener, most: perClient, exempt: s.trusted, open: map[string]int{},
 		refused: func() { s.cfg.Counts.RateLimited("connections", "address") },

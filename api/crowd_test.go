@@ -51,7 +51,9 @@ func alive(conn net.Conn) error {
 // Invariant 7: one client that opens all the connections that it can keeps nobody else out; also where all are few.
 func TestOneClientCannotTakeAllConnections(t *testing.T) {
 	t.Parallel()
-	h := serve(t, func(c *api.Config) { c.Limits = api.Limits{Connections: 16, HeaderTime: time.Minute, IdleTime: time.Minute} })
+	h := serve(t, func(c *api.Config) {
+		c.Limits = api.Limits{Connections: 16, HeaderTime: time.Minute, IdleTime: time.Minute}
+	})
 	greedy := make([]net.Conn, 24)
 	for i := range greedy {
 		greedy[i] = dialFrom(t, "127.0.0.1", h.server.HTTPAddress())
@@ -83,7 +85,7 @@ func isTimeout(err error) bool {
 func TestProbesWhileTheListenerIsFull(t *testing.T) {
 	t.Parallel()
 	h := serve(t, func(c *api.Config) {
-		c.Limits = api.Limits{Connections: 16, HeaderTime: time.Minute, ConnectionsPerClient: 1}
+		c.Limits = api.Limits{Connections: 16, HeaderTime: time.Minute, PeerConnections: 1}
 		c.TrustedProxies = loopback()
 		c.Metrics, c.MetricsHandler = "127.0.0.1:0", http.NotFoundHandler()
 	})

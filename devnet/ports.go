@@ -74,6 +74,15 @@ func claimPorts(cfg *Config, remembered int) (ports, error) {
 	return ports{}, fmt.Errorf("no free block of ports was found: %w", last)
 }
 
+// ClaimPorts claims a free block of PortCount ports for what is no network, but runs beside some. release gives it back.
+func ClaimPorts() (base int, release func() error, err error) {
+	p, err := claimPorts(&Config{}, 0)
+	if err != nil {
+		return 0, nil, err
+	}
+	return p.base, p.lock.Unlock, nil
+}
+
 func claimBlock(base int) (ports, error) {
 	cache, err := build.CacheDir()
 	if err != nil {

@@ -206,7 +206,7 @@ func (n *Network) rejoin(ctx context.Context, node string) error {
 	if err := n.WaitSynced(ctx); err != nil {
 		return err
 	}
-	active := 0
+	var joined [][2]string
 	for _, edge := range edges() {
 		if !slices.Contains(edge[:], node) || !n.runs(edge[0]) || !n.runs(edge[1]) {
 			continue
@@ -214,11 +214,39 @@ func (n *Network) rejoin(ctx context.Context, node string) error {
 		if err := n.connect(ctx, edge); err != nil {
 			return err
 		}
-		active++
+		joined = append(joined, edge)
 	}
-	return await(ctx, topologyWithin, node+"'s channels become active", func(ctx context.Context) error {
-		return n.withNode(node, func(c *lnd.Client) error { return c.ActiveChannels(ctx, active) })
-	})
+	var err error
+	for range rejoinTries {
+		err = await(ctx, rejoinWithin, node+"'s channels become active", func(ctx context.Context) error {
+			return n.withNode(node, func(c *lnd.Client) error { return c.ActiveChannels(ctx, len(joined)) })
+		})
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		n.reconnect(ctx, joined)
+	}
+	return err
+}
+
+// A channel is active some seconds after a restart. Once in a while lnd keeps its link down although the peers are
+// connected; a new connection brings it up.
+const (
+	rejoinWithin = 20 * time.Second
+	rejoinTries  = 6
+)
+
+// reconnect ends connections and makes them anew. What fails is tried again: the channels tell whether it helped.
+func (n *Network) reconnect(ctx context.Context, joined [][2]string) {
+	for _, edge := range joined {
+		var key string
+		err := n.withNode(edge[1], func(c *lnd.Client) (err error) { key, err = c.PublicKey(ctx); return err })
+		if err == nil {
+			err = n.withNode(edge[0], func(c *lnd.Client) error { return c.Disconnect(ctx, key) })
+		}
+		n.say("%s and %s connect anew (%v)", edge[0], edge[1], err)
+		_ = n.connect(ctx, edge)
+	}
 }
 
 func (n *Network) runs(node string) bool {

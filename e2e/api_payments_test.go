@@ -169,7 +169,7 @@ func TestAPICodes(t *testing.T) {
 	withdrawn := c.invoice(alice, 1_000)
 	c.cancelHold(alice, hashOf(t, withdrawn))
 	for what, ask := range map[string]struct{ invoice, status, code, says string }{
-		"paid already":      {paid, "ALREADY_PAID", "LIGHTNING_PAYMENT_ERROR", "already paid"},
+		"paid already":      {paid, "ALREADY_PAID", "", ""},
 		"in flight":         {held, "FAILURE", "INVALID_INPUT", "There is a pending payment for this invoice"},
 		"rejected":          {withdrawn, "FAILURE", "LIGHTNING_PAYMENT_ERROR", ""},
 		"expired":           {c.expired(), "FAILURE", "LIGHTNING_PAYMENT_ERROR", "expired"},
@@ -178,7 +178,7 @@ func TestAPICodes(t *testing.T) {
 		"without an amount": {c.invoice(alice, 0), "FAILURE", "INVALID_INPUT", "amount"},
 	} {
 		got := c.payInvoice(c.byKey(), ask.invoice)
-		if got.Status != ask.status || got.code() != ask.code || !strings.Contains(got.Errors[0].Message, ask.says) {
+		if got.Status != ask.status || got.code() != ask.code || ask.code != "" && !strings.Contains(got.Errors[0].Message, ask.says) {
 			t.Errorf("%s: %+v, want %s %s %q", what, got, ask.status, ask.code, ask.says)
 		}
 	}

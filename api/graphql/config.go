@@ -60,9 +60,9 @@ type Issuer interface {
 // Limits on what one operation and one connection may take.
 type Limits struct {
 	QueryBytes    int           // a document: 32 KiB
-	Tokens        int           // of a document: 6,000
+	Tokens        int           // of a document: 3,000
 	Depth         int           // nested fields: 15
-	Fields        int           // fields with every fragment spread out: 2,000
+	Fields        int           // fields with every fragment spread out: 1,000
 	RootFields    int           // fields at the top, aliases included: 20
 	Complexity    int           // fields, times the length of pages: 20,000
 	Subscriptions int           // at once on one connection: 20
@@ -76,9 +76,9 @@ type Limits struct {
 
 func (l Limits) complete(told bool) Limits {
 	l.QueryBytes = or(l.QueryBytes, 32<<10)
-	l.Tokens = or(l.Tokens, 6_000)
+	l.Tokens = or(l.Tokens, 3_000)
 	l.Depth = or(l.Depth, 15)
-	l.Fields = or(l.Fields, 2_000)
+	l.Fields = or(l.Fields, 1_000)
 	l.RootFields = or(l.RootFields, 20)
 	l.Complexity = or(l.Complexity, 20_000)
 	l.Subscriptions = or(l.Subscriptions, 20)

@@ -255,3 +255,20 @@ func TestRevokedKeyIs401(t *testing.T) {
 		}
 	}
 }
+
+// WRITE does not imply READ, wherever an answer leads: every mutation whose payload has an account in it.
+func TestWriteAloneReadsNothing(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 1_000)
+	writer, _ := o.key("WRITE", nil)
+	for _, query := range []string{
+		`mutation { accountUpdateDisplayCurrency(input: {currency: "USD"}) { account { wallets { balance } } } }`,
+		`mutation { accountUpdateDisplayCurrency(input: {currency: "USD"}) { ...A } } fragment A on AccountUpdateDisplayCurrencyPayload { account { id } }`,
+		`mutation { accountUpdateDefaultWalletId(input: {walletId: "` + o.wallet.ID.String() + `"}) { account { id } } }`,
+		`mutation { userUpdateUsername(input: {username: "somebody_new"}) { user { apiKeys { name } } } }`,
+	} {
+		writer.send(query, nil).wantRefused(codeUnauthorized, "")
+	}
+	writer.ask(`mutation { accountUpdateDisplayCurrency(input: {currency: "USD"}) { errors { message } } }`, nil)
+}

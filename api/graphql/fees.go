@@ -68,6 +68,9 @@ func (q queries) OnChainTxFee(ctx context.Context, walletID scalar.WalletID, add
 	if _, err := q.ownWalletIn(ctx, walletID.ID, payment.BTC); err != nil {
 		return nil, err
 	}
+	if err := q.limited(ctx, limit.Payments); err != nil { // it asks the node, as the probes do
+		return nil, err
+	}
 	fee, err := q.Starter.EstimateOnchainFee(ctx, account(ctx), walletID.ID, address.Text, amount.Sat, payment.Speed(speed))
 	if err != nil {
 		return nil, err

@@ -40,7 +40,40 @@ func admit(who identity.Principal, operation *graphql.OperationContext) *gqlerro
 			}
 		}
 	}
+	if operation.Operation.Operation == ast.Mutation && !who.IsZero() && !who.Has(payment.ScopeRead) && reads(operation.Operation.SelectionSet) {
+		return &gqlerror.Error{
+			Message:    "Permission denied: the answer asks for what only the scope READ may see. Select less.",
+			Extensions: map[string]any{"code": string(codeUnauthorized)},
+		}
+	}
 	return nil
+}
+
+// reads reports whether a selection leads to what belongs to the scope READ: an account, its wallets, their histories. A
+// payment's own transaction is not among it. Validation has refused fragments in circles.
+func reads(set ast.SelectionSet) bool {
+	return slices.ContainsFunc(set, func(selection ast.Selection) bool {
+		switch s := selection.(type) {
+		case *ast.Field:
+			return s.Definition != nil && readable(s.Definition.Type.Name()) || reads(s.SelectionSet)
+		case *ast.InlineFragment:
+			return reads(s.SelectionSet)
+		case *ast.FragmentSpread:
+			return s.Definition != nil && reads(s.Definition.SelectionSet)
+		default:
+			return false
+		}
+	})
+}
+
+// readable are the types that only READ may see.
+func readable(name string) bool {
+	switch name {
+	case "User", "Account", "ConsumerAccount", "Wallet", "BTCWallet", "UsdWallet", "TransactionConnection", "InvoiceConnection":
+		return true
+	default:
+		return false
+	}
 }
 
 // refusal is why the caller may not ask for a root field; empty if he may.

@@ -31,7 +31,7 @@ type Handler struct {
 }
 
 const (
-	cachedDocuments = 500
+	cachedDocuments = 100
 	cachedPersisted = 200 // texts of at most Limits.QueryBytes
 )
 
@@ -48,7 +48,7 @@ func New(cfg Config) (*Handler, error) {
 // newHandler also gives the resolver, for tests.
 func newHandler(cfg Config) (*Handler, *resolver) {
 	r := &resolver{Config: cfg, payer: engine{cfg.Starter}}
-	overHTTP, overWS := r.server(), r.server()
+	overHTTP, overWS := r.server(), r.server(r.anew)
 	overHTTP.AddTransport(transport.POST{})
 	overHTTP.AroundOperations(noSubscription)
 	overWS.AddTransport(r.sockets())
@@ -60,8 +60,8 @@ func newHandler(cfg Config) (*Handler, *resolver) {
 	return h, r
 }
 
-// server is gqlgen's, without transports.
-func (r *resolver) server() *handler.Server {
+// server is gqlgen's, without transports. What is to be done before the guard looks comes first.
+func (r *resolver) server(first ...graphql.OperationMiddleware) *handler.Server {
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: r, Complexity: complexity()})
 	r.schema = schema.Schema()
 	s := handler.New(schema)
@@ -71,11 +71,14 @@ func (r *resolver) server() *handler.Server {
 	s.SetDisableSuggestion(!r.Development)
 	s.SetErrorPresenter(r.present)
 	s.SetRecoverFunc(r.recovered)
+	s.Use(bounds{r.Limits}) // before a text is kept
 	s.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
-	s.Use(bounds{r.Limits})
 	s.Use(extension.FixedComplexityLimit(r.Limits.Complexity))
 	if r.Development {
 		s.Use(extension.Introspection{})
+	}
+	for _, before := range first {
+		s.AroundOperations(before)
 	}
 	s.AroundOperations(r.guard)
 	s.AroundRootFields(r.countField)

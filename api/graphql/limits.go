@@ -7,10 +7,12 @@ import (
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/holdfast-pay/holdfast/api/graphql/generated"
+	"github.com/holdfast-pay/holdfast/api/graphql/scalar"
 )
 
 // bounds is invariant 5. It is an extension of gqlgen: before parsing it looks at the document's length, before running at
@@ -29,18 +31,34 @@ func (bounds) ExtensionName() string { return "Bounds" }
 // Validate is for gqlgen.
 func (bounds) Validate(graphql.ExecutableSchema) error { return nil }
 
-// MutateOperationParameters refuses a document that is too long to be parsed.
+// MutateOperationParameters refuses a document that is too long, or whose shape is too large to be validated: validation
+// compares the fields of a selection with each other, so it must not be the first to count them. What does not parse is
+// gqlgen's to explain.
 func (b bounds) MutateOperationParameters(_ context.Context, request *graphql.RawParams) *gqlerror.Error {
 	if len(request.Query) > b.QueryBytes {
 		return tooLarge("The query has %d bytes, more than the %d that are allowed. Split it.", len(request.Query), b.QueryBytes)
 	}
+	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: request.Query}, b.Tokens)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	for _, operation := range document.Operations {
+		if err := b.fits(document.Fragments, operation.SelectionSet); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// MutateOperationContext refuses an operation of too many or too deeply nested fields.
+// MutateOperationContext looks again at what runs: a persisted document comes by its hash.
 func (b bounds) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
-	m := measure{fragments: map[string]*extent{}, most: b.Fields + 1}
-	whole := m.of(operation.Operation.SelectionSet)
+	return b.fits(operation.Doc.Fragments, operation.Operation.SelectionSet)
+}
+
+// fits refuses an operation of too many or too deeply nested fields.
+func (b bounds) fits(fragments ast.FragmentDefinitionList, set ast.SelectionSet) *gqlerror.Error {
+	m := measure{defined: fragments, fragments: map[string]*extent{}, most: b.Fields + 1}
+	whole := m.of(set)
 	switch {
 	case whole.top > b.RootFields:
 		return tooLarge("The operation asks for %d fields at the top, more than the %d that are allowed. Split it.", whole.top, b.RootFields)
@@ -63,6 +81,7 @@ type extent struct{ top, fields, depth int }
 
 // measure counts every fragment once, however often it is spread: spreads of spreads double with every level.
 type measure struct {
+	defined   ast.FragmentDefinitionList
 	fragments map[string]*extent
 	most      int // counting stops here, before it overflows
 }
@@ -94,8 +113,8 @@ func (m measure) ofFragment(s *ast.FragmentSpread) extent {
 		return *known
 	}
 	m.fragments[s.Name] = &extent{} // validation has refused circles; should one pass, it ends here
-	if s.Definition != nil {
-		*m.fragments[s.Name] = m.of(s.Definition.SelectionSet)
+	if definition := m.defined.ForName(s.Name); definition != nil {
+		*m.fragments[s.Name] = m.of(definition.SelectionSet)
 	}
 	return *m.fragments[s.Name]
 }
@@ -111,11 +130,15 @@ func complexity() (root generated.ComplexityRoot) {
 		}
 		return 1 + child*min(max(length, 1), maxPage)
 	}
-	const list = 5 // how many wallets or keys an account is expected to have
+	const wallets, keys, spending = 2, 100, 10 // of an account; what the spending of a key costs
 	root.BTCWallet.Transactions, root.BTCWallet.Invoices = pages, pages
 	root.UsdWallet.Transactions, root.UsdWallet.Invoices = pages, pages
-	root.ConsumerAccount.Wallets = func(child int) int { return 1 + child*list }
-	root.User.APIKeys = func(child int) int { return 1 + child*list }
+	root.ConsumerAccount.Transactions = func(child int, _ []*scalar.WalletID, first, last *int, after, before *string) int {
+		return pages(child, first, last, after, before)
+	}
+	root.ConsumerAccount.Wallets = func(child int) int { return 1 + child*wallets }
+	root.ApiKey.Limits = func(child int) int { return spending + child }
+	root.User.APIKeys = func(child int) int { return 1 + child*keys }
 	return root
 }
 

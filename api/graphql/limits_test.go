@@ -19,7 +19,9 @@ func TestOversizedOperationsAreRefused(t *testing.T) {
 		"payments by alias":   `mutation { ` + aliases(`intraLedgerPaymentSend(input: {walletId: "x", recipientWalletId: "x", amount: 1}) { status }`, 21) + ` }`,
 		"too many fields":     `{ me { ` + aliases("id", 1_300) + ` } }`[:0] + `{ me { ` + aliases("id", 1_200) + ` ...F } } fragment F on User { ` + aliases("phone", 900) + ` }`,
 		"doubling fragments":  doubling(30),
-		"too complex":         `{ me { defaultAccount { wallets { ` + aliases("transactions(first: 100) { nodes { "+leaf+" } }", 8) + ` } } } }`,
+		"too complex":         `{ me { defaultAccount { wallets { ` + aliases("transactions(first: 100) { nodes { "+leaf+" } }", 20) + ` } } } }`,
+		"keys by alias":       `{ me { ` + aliases("apiKeys { limits { dailySpentSats } }", 30) + ` } }`,
+		"quadratic":           `{ globals { ` + strings.Repeat("network ", 1_500) + ` } }`,
 		"too deep":            `{ me ` + strings.Repeat("{ defaultAccount { walletById(walletId: \"x\") { invoices { nodes { ... on LnInvoice { __typename } } } } } ", 1) + strings.Repeat("} ", 1) + `}`,
 	} {
 		if name == "too deep" {

@@ -14,8 +14,10 @@ import (
 
 // line is a graphql-transport-ws connection.
 type line struct {
-	t    testing.TB
-	conn *websocket.Conn
+	t     testing.TB
+	conn  *websocket.Conn
+	deaf  bool // it answers no ping
+	pings int
 }
 
 type frame struct {
@@ -52,7 +54,7 @@ func dialWith(t testing.TB, address string, options websocket.DialOptions) *line
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.CloseNow() })
-	return &line{t, conn}
+	return &line{t: t, conn: conn}
 }
 
 func (o *owner) params() map[string]string {
@@ -81,7 +83,10 @@ func (l *line) read() frame {
 			l.t.Fatalf("read: %v", err)
 		}
 		if f.Type == "ping" {
-			l.write(frame{Type: "pong"})
+			l.pings++
+			if !l.deaf {
+				l.write(frame{Type: "pong"})
+			}
 			continue
 		}
 		return f

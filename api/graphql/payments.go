@@ -62,6 +62,11 @@ func (r *resolver) notSent(ctx context.Context, err error) *generated.PaymentSen
 // sent answers from the payment's row.
 func (r *resolver) sent(ctx context.Context, row ledger.Payment) *generated.PaymentSendPayload {
 	if row.State == payment.Refused || row.State == payment.Failed {
+		if row.Failure.Reason == payment.ReasonAlreadyPaid && row.Kind == payment.Lightning {
+			// Somebody outside has the money: clients take an error for a payment that failed, and refund it.
+			status := generated.PaymentSendResultAlreadyPaid
+			return &generated.PaymentSendPayload{Errors: none(), Status: &status}
+		}
 		return r.notSent(ctx, &payment.Error{Failure: *row.Failure})
 	}
 	status := statusOf(row)

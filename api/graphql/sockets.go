@@ -10,14 +10,20 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/holdfast-pay/holdfast/api"
+	"github.com/holdfast-pay/holdfast/api/limit"
 	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
 // closeForbidden is the code by which graphql-transport-ws ends a connection with bad credentials: clients do not retry it.
 const closeForbidden = 4403
+
+// closeTooMany is the code for a client that asks too often.
+const closeTooMany = 4429
 
 // sockets is gqlgen's transport for graphql-transport-ws, and what it leaves to us: who connects, how many subscriptions
 // a connection may have, and that a client which does not read is dropped.
@@ -33,6 +39,7 @@ func (r *resolver) sockets() transport.Websocket {
 		InitTimeout:           r.Limits.InitTime,
 		KeepAlivePingInterval: r.Limits.PingEvery,
 		PingPongInterval:      r.Limits.PingEvery,
+		MissingPongOk:         true, // clients that read only their subscription's messages never answer one
 		PayloadReadLimit:      &r.Limits.MessageBytes,
 	}
 }
@@ -48,6 +55,10 @@ type connectionKey struct{}
 // connected reads the credentials from the connection's parameters. Without any, who the upgrade's own headers name stays.
 func (r *resolver) connected(ctx context.Context, params transport.InitPayload) (context.Context, *transport.InitPayload, error) {
 	c := &connection{again: func(ctx context.Context) (context.Context, error) { return ctx, nil }}
+	if err := limit.Check(ctx, r.Limiter, limit.Anonymous, limit.Address(api.ClientAddress(ctx))); err != nil { // before a key is looked up
+		return transport.WithWebsocketCloseCode(transport.AppendCloseReason(ctx, "Too many connections"), closeTooMany), nil,
+			errors.New("too many connections from this address")
+	}
 	shown, err := identity.CredentialsOfParams(params)
 	if err == nil && shown != (identity.Credentials{}) {
 		c.again = func(ctx context.Context) (context.Context, error) { return r.Authenticate(ctx, headerOf(shown)) }
@@ -73,6 +84,35 @@ func headerOf(c identity.Credentials) http.Header {
 		header.Set("Authorization", "Bearer "+c.Bearer)
 	}
 	return header
+}
+
+// anew finds out again, for each operation, who asks: an API key may have been revoked, a token have expired, since the
+// connection began. Mutations are left to HTTP, where an idempotency key comes with them.
+func (r *resolver) anew(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	refuse := func(code Code, message string) graphql.ResponseHandler {
+		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{topLevel(ctx, code, message)}})
+	}
+	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
+		return refuse(codeInput, "Mutations are served over HTTP, at /graphql.")
+	}
+	c, ok := ctx.Value(connectionKey{}).(*connection)
+	if !ok {
+		return refuse(codeUnauthorized, "Not authorized")
+	}
+	now, err := c.again(ctx)
+	switch {
+	case payment.IsReason(err, payment.ReasonUnavailable):
+		return refuse(codeUnknown, "The credentials could not be checked now. Try again.")
+	case err != nil:
+		return refuse(codeUnauthorized, "Not authorized")
+	}
+	who := identity.PrincipalFrom(now)
+	if who.IsZero() {
+		if err := limit.Check(ctx, r.Limiter, limit.Anonymous, limit.Address(api.ClientAddress(ctx))); err != nil {
+			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.present(ctx, err)}})
+		}
+	}
+	return next(identity.WithPrincipal(ctx, who))
 }
 
 // still reports whether the credentials of a connection are valid: an API key may have been revoked, a token have expired.

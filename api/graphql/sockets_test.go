@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 )
@@ -68,9 +70,17 @@ func TestSocketLimits(t *testing.T) {
 		t.Parallel()
 		dialLine(t, address).wantClosed(0)
 	})
-	t.Run("no pong", func(t *testing.T) {
+	t.Run("no pong", func(t *testing.T) { // clients that read only what they subscribed to never answer a ping
 		t.Parallel()
-		call(t, address, nil).wantClosed(0)
+		l := dialLine(t, address)
+		l.deaf = true
+		l.write(frame{Type: "connection_init"})
+		l.read()
+		for i := 0; l.pings < 4; i++ {
+			l.subscribe(fmt.Sprint(i), `{ globals { network } }`)
+			l.next()
+			l.wantComplete()
+		}
 	})
 	t.Run("a huge message", func(t *testing.T) {
 		t.Parallel()
@@ -118,7 +128,38 @@ func TestAKeyRevokedMeanwhile(t *testing.T) {
 	l := call(t, address, key.params())
 	l.subscribe("1", updatesQuery)
 	o.ask(`mutation($id: ID!) { apiKeyRevoke(input: {id: $id}) { apiKey { id } } }`, vars{"id": id})
-	l.wantComplete()
+	f := l.read()
+	if f.Type == "next" && strings.Contains(string(f.Payload), string(codeUnauthorized)) {
+		f = l.read() // it was revoked before the subscription had begun
+	}
+	if f.Type != "complete" {
+		t.Errorf("got %s %s", f.Type, f.Payload)
+	}
+}
+
+// What a connection may do is found out anew for each operation: a revoked key has no power that an open socket keeps.
+func TestASocketDoesNotOutliveItsKey(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 5_000)
+	key, id := o.key("READ WRITE", nil)
+	l := call(t, h.address, key.params())
+	ask := func(id, query string) *answer {
+		l.subscribe(id, query)
+		a := l.next()
+		l.wantComplete()
+		return a
+	}
+	if a := ask("1", `{ me { id } }`); len(a.Errors) > 0 {
+		t.Fatalf("a good key: %s", a.raw)
+	}
+	o.ask(`mutation($id: ID!) { apiKeyRevoke(input: {id: $id}) { apiKey { id } } }`, vars{"id": id})
+	ask("2", `{ me { id } }`).wantRefused(codeUnauthorized, "")
+
+	// Not even a good session changes anything here: an idempotency key comes with HTTP only.
+	l = call(t, h.address, o.params())
+	pay := `mutation { intraLedgerPaymentSend(input: {walletId: "` + o.wallet.ID.String() + `", recipientWalletId: "` + uuid.NewString() + `", amount: 1}) { status } }`
+	ask("3", pay).wantRefused(codeInput, "HTTP")
 }
 
 // Invariant 7: a client that does not read is dropped, and what it had asked for ends with it.

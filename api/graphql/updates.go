@@ -67,6 +67,9 @@ func (s subscriptions) follow(ctx context.Context, f *follower, user ledger.User
 			}
 			all = s.priceUpdates(ctx, user)
 		case <-wake:
+			if !still(ctx) {
+				return
+			}
 			rows, err := f.news(ctx)
 			if err != nil {
 				s.failureOf(ctx, err) // the next wake-up looks again

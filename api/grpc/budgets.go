@@ -73,8 +73,8 @@ func (s *budgetServer) RecordSpending(ctx context.Context, req *apikeysv1.Record
 	if err != nil {
 		return nil, err
 	}
-	lock := uuid.Nil // counted without a lock
-	if req.EphemeralId != nil {
+	lock := uuid.Nil                // counted without a lock
+	if req.GetEphemeralId() != "" { // some clients send an empty one for none
 		if lock, err = parseID("ephemeral_id", req.GetEphemeralId()); err != nil {
 			return nil, err
 		}

@@ -94,7 +94,7 @@ func frame(told settings.Server, watched observed, books *ledger.Ledger, door *s
 		Origins: told.API.Origins, TrustedProxies: told.API.TrustedProxies,
 		Limits: api.Limits{
 			BodyBytes: limits.MaxBodyBytes, Connections: int(limits.MaxConnections), GRPCConnections: int(limits.MaxGRPCConnections),
-			ConnectionsPerClient: int(limits.MaxConnectionsPerClient), HeaderTime: limits.HeaderTimeout, ReadTime: limits.ReadTimeout,
+			PeerConnections: int(limits.MaxConnectionsPerClient), HeaderTime: limits.HeaderTimeout, ReadTime: limits.ReadTimeout,
 			WriteTime: limits.WriteTimeout, IdleTime: limits.IdleTimeout, DrainTime: limits.DrainTimeout,
 		},
 		Counts: watched.counts, Traces: watched.traces,

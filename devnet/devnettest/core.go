@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/holdfast-pay/holdfast/devnet"
 	"github.com/holdfast-pay/holdfast/devnet/build"
 	"github.com/holdfast-pay/holdfast/devnet/postgres"
 	"github.com/holdfast-pay/holdfast/devnet/process"
@@ -21,6 +21,7 @@ type Core struct {
 
 	dir      string
 	tidied   func()
+	release  func() error
 	database *postgres.Server
 	temporal *process.Process
 }
@@ -31,7 +32,7 @@ func StartCore(ctx context.Context, attributes map[string]string) (core *Core, e
 	if err != nil {
 		return nil, err
 	}
-	c := &Core{tidied: func() {}}
+	c := &Core{tidied: func() {}, release: func() error { return nil }}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Stop())
@@ -50,8 +51,10 @@ func StartCore(ctx context.Context, attributes map[string]string) (core *Core, e
 		return nil, err
 	}
 	c.DatabaseURL = c.database.URL("holdfast")
-	c.temporal, c.Temporal, err = startTemporal(programs["temporal"], c.dir, c.database.URL("postgres"), attributes)
-	return c, err
+	if err = c.startTemporal(programs["temporal"], attributes); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Stop ends both and removes what they wrote.
@@ -65,37 +68,20 @@ func (c *Core) Stop() error {
 		err = errors.Join(err, c.database.Stop())
 	}
 	c.tidied()
-	return err
+	return errors.Join(err, c.release())
 }
 
-func startTemporal(program, dir, databaseURL string, attributes map[string]string) (*process.Process, string, error) {
-	port, internal, err := temporalPorts()
+func (c *Core) startTemporal(program string, attributes map[string]string) error {
+	base, release, err := devnet.ClaimPorts() // others may start at the same moment
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	args := []string{"--address", address, "--internal-port", fmt.Sprint(internal), "--postgres-url", databaseURL}
+	c.release = release
+	c.Temporal = fmt.Sprintf("127.0.0.1:%d", base)
+	args := []string{"--address", c.Temporal, "--internal-port", fmt.Sprint(base + 1), "--postgres-url", c.database.URL("postgres")}
 	for name, kind := range attributes {
 		args = append(args, "--search-attribute", name+"="+kind)
 	}
-	server, err := process.Start(process.Spec{Name: "temporal", Path: program, Args: args, LogPath: filepath.Join(dir, "temporal.log")})
-	return server, address, err
-}
-
-// temporalPorts finds a port for clients, and the first of three in a row for the server's own services.
-func temporalPorts() (port, internal int, err error) {
-	for first := 20_000 + os.Getpid()%8_000; first < 31_000; first += 4 {
-		if free(first) && free(first+1) && free(first+2) && free(first+3) {
-			return first, first + 1, nil
-		}
-	}
-	return 0, 0, errors.New("no four free ports in a row")
-}
-
-func free(port int) bool {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return false
-	}
-	return l.Close() == nil
+	c.temporal, err = process.Start(process.Spec{Name: "temporal", Path: program, Args: args, LogPath: filepath.Join(c.dir, "temporal.log")})
+	return err
 }

@@ -117,6 +117,12 @@ func (c *Client) Connect(ctx context.Context, publicKey, host string) error {
 	return err
 }
 
+// Disconnect ends the connection to a peer, so that the next one begins their channel's protocol anew.
+func (c *Client) Disconnect(ctx context.Context, publicKey string) error {
+	_, err := c.Lightning.DisconnectPeer(ctx, &lnrpc.DisconnectPeerRequest{PubKey: publicKey})
+	return err
+}
+
 // OpenChannel starts a channel of capacity sat, push of them on the other side,
 // and returns when its funding transaction is broadcast.
 func (c *Client) OpenChannel(ctx context.Context, publicKey string, capacity, push int64) error {

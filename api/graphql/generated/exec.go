@@ -3018,7 +3018,8 @@ interface Account {
   transactions(walletIds: [WalletId], first: Int, last: Int, after: String, before: String): TransactionConnection
   invoices(walletIds: [WalletId], first: Int, last: Int, after: String, before: String): InvoiceConnection
   pendingIncomingTransactions(walletIds: [WalletId]): [Transaction!]!
-  realtimePrice: RealtimePrice!
+  "Missing, with an error, while there is no price: the rest of the account is answered."
+  realtimePrice: RealtimePrice
   callbackEndpoints: [CallbackEndpoint!]!
 }
 
@@ -3034,7 +3035,8 @@ type ConsumerAccount implements Account {
   transactions(walletIds: [WalletId], first: Int, last: Int, after: String, before: String): TransactionConnection
   invoices(walletIds: [WalletId], first: Int, last: Int, after: String, before: String): InvoiceConnection
   pendingIncomingTransactions(walletIds: [WalletId]): [Transaction!]!
-  realtimePrice: RealtimePrice!
+  "Missing, with an error, while there is no price: the rest of the account is answered."
+  realtimePrice: RealtimePrice
   callbackEndpoints: [CallbackEndpoint!]!
 }
 
@@ -7967,10 +7969,10 @@ func (ec *executionContext) _ConsumerAccount_realtimePrice(ctx context.Context, 
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *RealtimePrice) graphql.Marshaler {
-			return ec.marshalNRealtimePrice2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐRealtimePrice(ctx, selections, v)
+			return ec.marshalORealtimePrice2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐRealtimePrice(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_ConsumerAccount_realtimePrice(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -18893,7 +18895,7 @@ func (ec *executionContext) _ConsumerAccount(ctx context.Context, sel ast.Select
 				})
 		case "realtimePrice":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
-				true, true,
+				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._ConsumerAccount_realtimePrice(ctx, field, obj)
 				})
@@ -23578,6 +23580,13 @@ func (ec *executionContext) marshalOPriceOfOneSettlementMinorUnitInDisplayMinorU
 		return graphql.Null
 	}
 	return ec._PriceOfOneSettlementMinorUnitInDisplayMinorUnit(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORealtimePrice2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐRealtimePrice(ctx context.Context, sel ast.SelectionSet, v *RealtimePrice) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RealtimePrice(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOSatAmount2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐSatAmount(ctx context.Context, v any) (*scalar.SatAmount, error) {

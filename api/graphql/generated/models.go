@@ -27,6 +27,7 @@ type Account interface {
 	GetTransactions() *TransactionConnection
 	GetInvoices() *InvoiceConnection
 	GetPendingIncomingTransactions() []*Transaction
+	// Missing, with an error, while there is no price: the rest of the account is answered.
 	GetRealtimePrice() *RealtimePrice
 	GetCallbackEndpoints() []*CallbackEndpoint
 }
@@ -318,9 +319,10 @@ type ConsumerAccount struct {
 	Transactions                *TransactionConnection `json:"transactions,omitempty"`
 	Invoices                    *InvoiceConnection     `json:"invoices,omitempty"`
 	PendingIncomingTransactions []*Transaction         `json:"pendingIncomingTransactions"`
-	RealtimePrice               *RealtimePrice         `json:"realtimePrice"`
-	CallbackEndpoints           []*CallbackEndpoint    `json:"callbackEndpoints"`
-	Account                     uuid.UUID              `json:"-"`
+	// Missing, with an error, while there is no price: the rest of the account is answered.
+	RealtimePrice     *RealtimePrice      `json:"realtimePrice,omitempty"`
+	CallbackEndpoints []*CallbackEndpoint `json:"callbackEndpoints"`
+	Account           uuid.UUID           `json:"-"`
 }
 
 func (ConsumerAccount) IsAccount()                                      {}
@@ -353,6 +355,8 @@ func (this ConsumerAccount) GetPendingIncomingTransactions() []*Transaction {
 	}
 	return interfaceSlice
 }
+
+// Missing, with an error, while there is no price: the rest of the account is answered.
 func (this ConsumerAccount) GetRealtimePrice() *RealtimePrice { return this.RealtimePrice }
 func (this ConsumerAccount) GetCallbackEndpoints() []*CallbackEndpoint {
 	if this.CallbackEndpoints == nil {

@@ -174,13 +174,13 @@ func (t TxExternalID) MarshalGQL(w io.Writer) { writeText(w, t.Text) }
 type Username struct{ text }
 
 var (
-	usernameForm = regexp.MustCompile(`^[0-9A-Za-z_]{3,50}$`)
-	addressLike  = regexp.MustCompile(`^(?i:[13]|bc1|lnbc1)`)
+	usernameForm = regexp.MustCompile(`^[A-Za-z][0-9A-Za-z_]{2,49}$`) // as the ledger keeps them, in small letters
+	addressLike  = regexp.MustCompile(`^(?i:bc1|lnbc1)`)
 )
 
 // UnmarshalGQL reads 3 to 50 letters, digits and underscores that do not look like an address; never an error.
 func (t *Username) UnmarshalGQL(v any) error {
-	t.read("Username", v, "3 to 50 letters, digits or underscores, and must not begin with 1, 3, bc1 or lnbc1",
+	t.read("Username", v, "3 to 50 letters, digits or underscores, beginning with a letter, but not with bc1 or lnbc1",
 		func(s string) bool { return usernameForm.MatchString(s) && !addressLike.MatchString(s) })
 	return nil
 }
