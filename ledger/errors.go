@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +18,9 @@ const (
 	stateTooMany       = "HF006" // of callback endpoints
 	stateDeadlock      = "40P01"
 )
+
+// ErrNotSetUp is the cause where the database lacks what migrations make, or a right. Its text is for operators.
+var ErrNotSetUp = errors.New("the ledger's database is not set up: run `holdfast migrate up`")
 
 func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
 
@@ -65,7 +69,7 @@ func coded(err error) error {
 	case stateTooMany:
 		return payment.Errorf(payment.ReasonInvalidInput, "An account has at most ten callback endpoints. Delete one first.").Because(err)
 	case "42P01", "42883", "22023", "42501", "28000": // no table, no function, no role, no right: not migrated
-		return payment.Errorf(payment.ReasonUnavailable, "The ledger's database is not set up: run `holdfast migrate up`.").Because(err)
+		return payment.Errorf(payment.ReasonUnavailable, "The payment service is being set up. Try again later.").Because(fmt.Errorf("%w: %w", ErrNotSetUp, err))
 	case "55P03", "57014", stateDeadlock, "40001": // lock or statement timeout, deadlock, serialization: all rolled back
 		return unavailable(err)
 	}

@@ -8,16 +8,19 @@ import (
 // Limiter says whether a subject may do one more thing of a class now; if not, in how long it may.
 type Limiter interface {
 	Allow(ctx context.Context, class, subject string) (retryAfter time.Duration, ok bool)
+	// Peek answers what Allow would, and takes nothing.
+	Peek(ctx context.Context, class, subject string) (retryAfter time.Duration, ok bool)
 }
 
 // Classes of what is limited.
 const (
-	Payments  = "payments"  // sends and fee probes
-	Invoices  = "invoices"  // creating them
-	Addresses = "addresses" // creating them
-	Logins    = "logins"    // by address
-	Reads     = "reads"
-	Anonymous = "anonymous" // calls without valid credentials, by address
+	Payments    = "payments"  // sends and fee probes
+	Invoices    = "invoices"  // creating them
+	Addresses   = "addresses" // creating them
+	Logins      = "logins"    // by address
+	Reads       = "reads"
+	Anonymous   = "anonymous"   // calls without credentials, by address
+	Credentials = "credentials" // calls whose credentials prove nothing, by address
 )
 
 // Account is the subject of an account.

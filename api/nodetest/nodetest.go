@@ -60,7 +60,7 @@ func install(t testing.TB, folder string) string {
 	must(t, os.MkdirAll(root, 0o755))
 	fresh, err := os.MkdirTemp(root, "new-")
 	must(t, err)
-	defer os.RemoveAll(fresh) // gone if it was renamed
+	defer func() { _ = os.RemoveAll(fresh) }() // gone if it was renamed
 	for name, content := range pins {
 		must(t, os.WriteFile(filepath.Join(fresh, name), content, 0o644))
 	}
