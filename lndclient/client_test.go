@@ -10,6 +10,8 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 
 	"github.com/holdfast-pay/holdfast/payment"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func TestFits(t *testing.T) {
@@ -111,5 +113,14 @@ func TestFailureReason(t *testing.T) {
 		if got := failureReason(lnrpc.PaymentFailureReason(code)); got != want {
 			t.Errorf("%s: %s, want %q", name, got, want)
 		}
+	}
+}
+
+// LND may see our deadline pass before we do: then its word comes first, and it means the same.
+func TestDeadlineOver(t *testing.T) {
+	t.Parallel()
+	theirs := &Error{Kind: KindUnknown, Call: "x", Cause: status.Error(codes.DeadlineExceeded, "stream terminated by RST_STREAM")}
+	if !deadlineOver(theirs) || deadlineOver(&Error{Kind: KindUnknown, Call: "x", Cause: status.Error(codes.Unavailable, "gone")}) || deadlineOver(nil) {
+		t.Error("only DeadlineExceeded is our own deadline")
 	}
 }

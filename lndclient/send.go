@@ -10,6 +10,8 @@ import (
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/routerrpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-pay/holdfast/payment"
 )
@@ -76,11 +78,17 @@ func (c *Client) FollowPayment(ctx context.Context, hash payment.Hash) (Payment,
 		seen, err = next()
 		if err == nil {
 			last = seen
-		} else if ctx.Err() != nil {
+		} else if ctx.Err() != nil || deadlineOver(err) {
 			return last, nil
 		}
 	}
 	return last, err
+}
+
+// deadlineOver reports that LND was the first to see our own deadline pass, and said so before our clock did.
+func deadlineOver(err error) bool {
+	known, ok := errors.AsType[*Error](err)
+	return ok && status.Code(known.Cause) == codes.DeadlineExceeded
 }
 
 func (c *Client) track(ctx context.Context, hash payment.Hash) (next func() (Payment, error), err error) {
