@@ -60,11 +60,14 @@ type Issuer interface {
 // Limits on what one operation and one connection may take.
 type Limits struct {
 	QueryBytes    int           // a document: 32 KiB
-	Tokens        int           // of a document: 3,000
+	Tokens        int           // of a document: 2,000
 	Depth         int           // nested fields: 15
 	Fields        int           // fields with every fragment spread out: 1,000
+	Fragments     int           // of a document: 50
+	Pairs         int           // fields that name one place in the answer, compared with each other: 5,000
 	RootFields    int           // fields at the top, aliases included: 20
 	Complexity    int           // fields, times the length of pages: 20,000
+	QueryTime     time.Duration // for a query to be answered: 15 s. Mutations are not cut off: they have waits of their own
 	Subscriptions int           // at once on one connection: 20
 	MessageBytes  int64         // a message of a WebSocket: 64 KiB
 	InitTime      time.Duration // for connection_init after the upgrade: 10 s
@@ -76,11 +79,14 @@ type Limits struct {
 
 func (l Limits) complete(told bool) Limits {
 	l.QueryBytes = or(l.QueryBytes, 32<<10)
-	l.Tokens = or(l.Tokens, 3_000)
+	l.Tokens = or(l.Tokens, 2_000)
 	l.Depth = or(l.Depth, 15)
 	l.Fields = or(l.Fields, 1_000)
+	l.Fragments = or(l.Fragments, 50)
+	l.Pairs = or(l.Pairs, 5_000)
 	l.RootFields = or(l.RootFields, 20)
 	l.Complexity = or(l.Complexity, 20_000)
+	l.QueryTime = or(l.QueryTime, 15*time.Second)
 	l.Subscriptions = or(l.Subscriptions, 20)
 	l.MessageBytes = or(l.MessageBytes, 64<<10)
 	l.InitTime = or(l.InitTime, 10*time.Second)

@@ -26,8 +26,19 @@ func (r *resolver) guard(ctx context.Context, next graphql.OperationHandler) gra
 		if err := r.limited(ctx, limit.Reads); err != nil {
 			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.present(ctx, err)}})
 		}
+		return r.inTime(remembering(ctx), next)
 	}
 	return next(ctx)
+}
+
+// inTime ends a query that takes too long, so that no statement of it goes on.
+func (r *resolver) inTime(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	ctx, cancel := context.WithTimeout(ctx, r.Limits.QueryTime)
+	answer := next(ctx)
+	return func(ctx context.Context) *graphql.Response {
+		defer cancel() // a query has one answer
+		return answer(ctx)
+	}
 }
 
 // admit answers the one error of an operation that the caller may not ask for.
@@ -143,6 +154,14 @@ func (r *resolver) limited(ctx context.Context, class string) error {
 	default:
 		return limit.Check(ctx, r.Limiter, class, limit.Key(who.KeyID.String()), limit.Account(who.AccountID.String()))
 	}
+}
+
+// managed takes one from the allowance for changes to an account, unless the input is malformed.
+func (r *resolver) managed(ctx context.Context, input any) error {
+	if bad := scalar.Problem(input); bad != nil {
+		return bad
+	}
+	return r.limited(ctx, limit.Accounts)
 }
 
 func stack() string { return string(debug.Stack()) }

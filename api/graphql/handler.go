@@ -65,13 +65,14 @@ func (r *resolver) server(first ...graphql.OperationMiddleware) *handler.Server 
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: r, Complexity: complexity()})
 	r.schema = schema.Schema()
 	s := handler.New(schema)
-	s.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	documents := lru.New[*ast.QueryDocument](cachedDocuments)
+	s.SetQueryCache(documents)
 	s.SetParserTokenLimit(r.Limits.Tokens)
 	s.SetValidationRulesFn(validation)
 	s.SetDisableSuggestion(!r.Development)
 	s.SetErrorPresenter(r.present)
 	s.SetRecoverFunc(r.recovered)
-	s.Use(bounds{r.Limits}) // before a text is kept
+	s.Use(bounds{r.Limits, documents}) // before a text is kept
 	s.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
 	s.Use(extension.FixedComplexityLimit(r.Limits.Complexity))
 	if r.Development {
@@ -82,6 +83,7 @@ func (r *resolver) server(first ...graphql.OperationMiddleware) *handler.Server 
 	}
 	s.AroundOperations(r.guard)
 	s.AroundRootFields(r.countField)
+	s.AroundRootFields(remember)
 	s.AroundFields(r.refuseMalformed)
 	return s
 }
