@@ -2,6 +2,7 @@ package graphqlapi
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"slices"
 
@@ -37,7 +38,11 @@ func (r *resolver) inTime(ctx context.Context, next graphql.OperationHandler) gr
 	answer := next(ctx)
 	return func(ctx context.Context) *graphql.Response {
 		defer cancel() // a query has one answer
-		return answer(ctx)
+		response := answer(ctx)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return &graphql.Response{Errors: gqlerror.List{topLevel(ctx, codeUnknown, "The query took too long. Ask for less at once, or try again.")}}
+		}
+		return response
 	}
 }
 
