@@ -26,7 +26,7 @@ func complexity() (root generated.ComplexityRoot) {
 	}
 	list := func(length int) func(int) int { return func(child int) int { return 1 + child*length } }
 	asked := func(child int) int { return statement + child }
-	const wallets, keys, endpoints, contacts, few = 2, 100, 10, 100, 10
+	const wallets, keys, endpoints, contacts, few = 2, 200, 10, 1_000, 10
 
 	root.User.APIKeys, root.User.Contacts = list(keys), list(contacts)
 	root.ConsumerAccount.Wallets, root.ConsumerAccount.CallbackEndpoints = list(wallets), list(endpoints)

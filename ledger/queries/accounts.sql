@@ -28,12 +28,11 @@ SELECT * FROM api_keys WHERE (sqlc.narg(account_id)::uuid IS NULL OR account_id 
 
 -- name: NewestKeys :many
 -- Those in force, which are few, and of the revoked ones the newest: there is no end to them.
-SELECT k.* FROM api_keys k
- WHERE k.id IN (SELECT a.id FROM api_keys a WHERE a.account_id = sqlc.arg(account_id) AND a.revoked_at IS NULL
-                UNION ALL
-               (SELECT r.id FROM api_keys r WHERE r.account_id = sqlc.arg(account_id) AND r.revoked_at IS NOT NULL
-                 ORDER BY r.created_at DESC LIMIT sqlc.arg(max_revoked)))
- ORDER BY k.created_at, k.id;
+SELECT k.* FROM (
+    SELECT * FROM api_keys a WHERE a.account_id = sqlc.arg(account_id) AND a.revoked_at IS NULL
+     UNION ALL
+   (SELECT * FROM api_keys r WHERE r.account_id = sqlc.arg(account_id) AND r.revoked_at IS NOT NULL ORDER BY r.created_at DESC LIMIT sqlc.arg(max_revoked))
+) k ORDER BY k.created_at, k.id;
 
 -- name: RevokeKey :execrows
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, sqlc.narg(given)::timestamptz, clock_timestamp()) WHERE id = sqlc.arg(id) AND account_id = sqlc.arg(account_id);

@@ -204,12 +204,11 @@ func (q *Queries) Liabilities(ctx context.Context) (int64, error) {
 }
 
 const newestKeys = `-- name: NewestKeys :many
-SELECT k.id, k.account_id, k.name, k.secret_hash, k.created_at, k.revoked_at, k.expires_at, k.scopes, k.last_used_at FROM api_keys k
- WHERE k.id IN (SELECT a.id FROM api_keys a WHERE a.account_id = $1 AND a.revoked_at IS NULL
-                UNION ALL
-               (SELECT r.id FROM api_keys r WHERE r.account_id = $1 AND r.revoked_at IS NOT NULL
-                 ORDER BY r.created_at DESC LIMIT $2))
- ORDER BY k.created_at, k.id
+SELECT k.id, k.account_id, k.name, k.secret_hash, k.created_at, k.revoked_at, k.expires_at, k.scopes, k.last_used_at FROM (
+    SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at, scopes, last_used_at FROM api_keys a WHERE a.account_id = $1 AND a.revoked_at IS NULL
+     UNION ALL
+   (SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at, scopes, last_used_at FROM api_keys r WHERE r.account_id = $1 AND r.revoked_at IS NOT NULL ORDER BY r.created_at DESC LIMIT $2)
+) k ORDER BY k.created_at, k.id
 `
 
 type NewestKeysParams struct {
