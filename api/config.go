@@ -18,7 +18,7 @@ import (
 type Config struct {
 	HTTP    string // host:port of GraphQL, health and the playground; port 0 picks one
 	GRPC    string // host:port of GRPCServer; empty: gRPC is not served
-	Metrics string // host:port of /metrics; empty: not served
+	Metrics string // host:port of /metrics, and of health for probes; empty: not served
 
 	// GraphQL answers POST /graphql; GraphQLWS upgrades /graphqlws. nil: 503.
 	GraphQL   http.Handler
@@ -34,7 +34,8 @@ type Config struct {
 
 	// Authenticate is asked for every request of GraphQL that has credentials.
 	Authenticate Authenticate
-	// Limiter is asked for requests without valid credentials, by address. nil: no limit.
+	// Limiter is asked by address: for requests without credentials (limit.Anonymous), and for those whose credentials prove
+	// nothing (limit.Credentials). nil: no limit.
 	Limiter limit.Limiter
 	// Ready are the dependencies that /readyz asks.
 	Ready []Dependency
@@ -64,28 +65,33 @@ type Dependency struct {
 
 // Limits on what one client may take. Zero values are replaced by the defaults named.
 type Limits struct {
-	BodyBytes   int64 // a request's body: 256 KiB
-	HeaderBytes int   // its headers: 16 KiB
-	Connections int   // open HTTP connections: 4096
-	// PeerConnections is how many of them one address may have, unless it is a trusted proxy: 256.
+	BodyBytes       int64 // a request's body: 256 KiB
+	HeaderBytes     int   // its headers: 16 KiB
+	Connections     int   // open HTTP connections; more wait: 4096
+	GRPCConnections int   // open gRPC connections; more wait: 1024
+	// PeerConnections are those of one address, or of one /64 of IPv6, per listener; more are closed at once. TrustedProxies
+	// may have any number. It is at most half of all, whatever is set: 256.
 	PeerConnections int
 	HeaderTime      time.Duration // to send the headers: 5 s
 	ReadTime        time.Duration // to send headers and body: 10 s
 	WriteTime       time.Duration // from the headers' end until the answer is sent: 60 s
-	IdleTime        time.Duration // between two requests of a connection: 90 s
+	IdleTime        time.Duration // between two requests of a connection: 30 s
 	DrainTime       time.Duration // for requests that run when the process stops: 15 s
+	HealthTime      time.Duration // for which an answer of /readyz is given again: 1 s
 }
 
 func (l Limits) complete() Limits {
 	l.BodyBytes = or(l.BodyBytes, 256<<10)
 	l.HeaderBytes = or(l.HeaderBytes, 16<<10)
 	l.Connections = or(l.Connections, 4096)
+	l.GRPCConnections = or(l.GRPCConnections, 1024)
 	l.PeerConnections = or(l.PeerConnections, 256)
 	l.HeaderTime = or(l.HeaderTime, 5*time.Second)
 	l.ReadTime = or(l.ReadTime, 10*time.Second)
 	l.WriteTime = or(l.WriteTime, time.Minute)
-	l.IdleTime = or(l.IdleTime, 90*time.Second)
+	l.IdleTime = or(l.IdleTime, 30*time.Second)
 	l.DrainTime = or(l.DrainTime, 15*time.Second)
+	l.HealthTime = or(l.HealthTime, time.Second)
 	return l
 }
 

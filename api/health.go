@@ -31,12 +31,33 @@ func (s *Server) healthRoutes(mux *http.ServeMux) {
 		answer(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		health, code := s.health(r.Context()), http.StatusOK
+		ctx := context.WithoutCancel(r.Context()) // others wait for the answer too
+		health := s.readiness.within(s.cfg.Limits.HealthTime, func() Health { return s.health(ctx) })
+		code := http.StatusOK
 		if health.Status != "ready" {
 			code = http.StatusServiceUnavailable
 		}
 		answer(w, code, health)
 	})
+}
+
+// readiness is the last answer of all dependencies. Whoever asks is given it while it is fresh, so that any number of callers
+// costs no more than one.
+type readiness struct {
+	mu    sync.Mutex
+	last  Health
+	until time.Time
+}
+
+// within answers what is known, or asks; meanwhile others wait, for at most askWithin.
+func (r *readiness) within(fresh time.Duration, ask func() Health) Health {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !time.Now().Before(r.until) {
+		r.last = ask()
+		r.until = time.Now().Add(fresh)
+	}
+	return r.last
 }
 
 // health asks all dependencies side by side.

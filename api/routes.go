@@ -9,7 +9,7 @@ import (
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	sockets := through(s.cfg.GraphQLWS, s.sameOrigin, s.subscribed)
-	mux.Handle("/graphql", upgrades(sockets, through(s.cfg.GraphQL, onlyPost, onlyJSON, s.bounded, idempotent, s.authenticated)))
+	mux.Handle("/graphql", upgrades(sockets, through(s.cfg.GraphQL, onlyPost, onlyJSON, s.admitted, s.bounded, idempotent, s.authenticated)))
 	mux.Handle("/graphqlws", sockets)
 	s.healthRoutes(mux)
 	if s.cfg.JWKS != nil {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"sync"
 
-	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 
 	"github.com/holdfast-pay/holdfast/payment"
@@ -27,6 +26,9 @@ type Server struct {
 	stopping context.Context
 	stop     context.CancelFunc
 	sockets  sync.WaitGroup // WebSockets, which http.Server forgets
+
+	readiness readiness
+	proven    *provenCredentials
 }
 
 // Run serves until ctx ends, then drains and stops. An error means that it could not serve.
@@ -49,21 +51,21 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, failed: make(chan error, 3)}
+	s := &Server{cfg: cfg, failed: make(chan error, 3), proven: newProvenCredentials()}
 	s.stopping, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.listen(context.WithoutCancel(ctx)); err != nil {
 		return nil, errors.Join(err, s.closeListeners())
 	}
 	s.http = s.newHTTP(s.routes())
-	s.serve(func() error {
-		return s.http.Serve(netutil.LimitListener(newFairListener(s.httpListener, cfg.Limits.PeerConnections, cfg.TrustedProxies), cfg.Limits.Connections))
-	})
+	s.serve(func() error { return s.http.Serve(s.boundedListener(s.httpListener, cfg.Limits.Connections)) })
 	if s.metricsListener != nil {
 		s.metrics = s.newHTTP(s.metricsRoutes())
 		s.serve(func() error { return s.metrics.Serve(s.metricsListener) })
 	}
 	if s.grpcListener != nil {
-		s.serve(func() error { return s.cfg.GRPCServer.Serve(s.grpcListener) })
+		s.serve(func() error {
+			return s.cfg.GRPCServer.Serve(s.boundedListener(s.grpcListener, cfg.Limits.GRPCConnections))
+		})
 	}
 	cfg.Log.Info("api serves", "http", s.HTTPAddress(), "grpc", s.GRPCAddress(), "metrics", s.MetricsAddress())
 	return s, nil

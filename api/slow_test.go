@@ -100,7 +100,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := serve(t, func(c *api.Config) {
-		c.GraphQL = http.HandlerFunc(echo)
+		c.GraphQL, c.TrustedProxies = http.HandlerFunc(echo), loopback() // many clients
 		c.Limits = api.Limits{Connections: 3, HeaderTime: 700 * time.Millisecond, IdleTime: time.Minute}
 	})
 	for range 3 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -32,6 +33,8 @@ type Issuer struct {
 	// Refresh is how often the keys at JWKSURL are read again; 0: 15 min. An unknown key id has them read at once, but at most
 	// every half minute.
 	Refresh time.Duration
+	// AllowHTTP is for networks where nobody else can answer at JWKSURL: without it, http:// is for loopback addresses only.
+	AllowHTTP bool
 }
 
 const (
@@ -69,6 +72,9 @@ func (i Issuer) check() error {
 	if at, err := url.Parse(i.JWKSURL); i.JWKSURL != "" && (err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https") {
 		wrong = append(wrong, errors.New("the URL of the issuer's keys (JWKS) must begin with https:// or http://"))
 	}
+	if !i.AllowHTTP && InTheClear(i.JWKSURL) {
+		wrong = append(wrong, errors.New("the issuer's keys (JWKS) are read over http://, where others could answer in its place: use https://, or allow it"))
+	}
 	for _, name := range i.Algorithms {
 		if !slices.Contains(asymmetric(), name) {
 			wrong = append(wrong, fmt.Errorf("the algorithm %q is not allowed for tokens: use one of %s", name, strings.Join(asymmetric(), ", ")))
@@ -78,6 +84,16 @@ func (i Issuer) check() error {
 		wrong = append(wrong, fmt.Errorf("the leeway of tokens is 0 to %v, and the refresh of keys not negative", maxLeeway))
 	}
 	return errors.Join(wrong...)
+}
+
+// InTheClear reports whether a URL is read over http:// from another machine: whoever is on the way could answer.
+func InTheClear(link string) bool {
+	at, err := url.Parse(link)
+	if err != nil || at.Scheme != "http" || at.Host == "" || at.Hostname() == "localhost" {
+		return false
+	}
+	address, err := netip.ParseAddr(at.Hostname())
+	return err != nil || !address.Unmap().IsLoopback()
 }
 
 // tokens verifies the JWTs of one issuer.

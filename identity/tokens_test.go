@@ -293,6 +293,10 @@ func TestConfigurationNamesAllMistakes(t *testing.T) {
 	if _, err := identity.NewAuthenticator(identity.Config{Keys: newStore(), Issuer: both}); err == nil {
 		t.Error("a URL and keys were accepted")
 	}
+	clear := identity.Issuer{Name: "a", Audience: "b", JWKSURL: "http://id.example/keys"}
+	if _, err := identity.NewAuthenticator(identity.Config{Keys: newStore(), Issuer: clear}); err == nil || !strings.Contains(err.Error(), "use https://") {
+		t.Errorf("keys over http:// from afar: %v", err)
+	}
 	none := door(t, identity.Config{})
 	who, err := none.Authenticate(t.Context(), identity.Credentials{Bearer: "a.b.c"})
 	wantReason(t, who, err, payment.ReasonUnauthenticated)
@@ -323,4 +327,18 @@ func FuzzBearer(f *testing.F) {
 			wantReason(t, who, err, payment.ReasonUnauthenticated)
 		}
 	})
+}
+
+func TestInTheClear(t *testing.T) {
+	t.Parallel()
+	for link, want := range map[string]bool{
+		"http://id.example/keys": true, "http://10.0.0.1": true, "http://localhost.evil.example": true, "HTTP://id.example": true,
+		"http://127.0.0.1.evil.example/": true, "http://[2001:db8::1]:80/": true, "http://user@id.example": true,
+		"https://id.example": false, "http://127.0.0.1:1/keys": false, "http://127.9.9.9": false, "http://[::1]:1": false,
+		"http://[::ffff:127.0.0.1]": false, "http://localhost:1": false, "": false,
+	} {
+		if got := identity.InTheClear(link); got != want {
+			t.Errorf("%s: %v", link, got)
+		}
+	}
 }

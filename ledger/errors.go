@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -18,6 +19,9 @@ const (
 	stateTooManyKeys   = "HF007"
 	stateDeadlock      = "40P01"
 )
+
+// ErrNotSetUp is the cause where the database lacks what migrations make, or a right. Its text is for operators.
+var ErrNotSetUp = errors.New("the ledger's database is not set up: run `holdfast migrate up`")
 
 func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
 
@@ -68,7 +72,7 @@ func coded(err error) error {
 	case stateTooManyKeys:
 		return payment.Errorf(payment.ReasonInvalidInput, "An account has at most 100 API keys. Revoke one first: an expired key counts until it is revoked.").Because(err)
 	case "42P01", "42883", "22023", "42501", "28000": // no table, no function, no role, no right: not migrated
-		return payment.Errorf(payment.ReasonUnavailable, "The ledger's database is not set up: run `holdfast migrate up`.").Because(err)
+		return payment.Errorf(payment.ReasonUnavailable, "The payment service is being set up. Try again later.").Because(fmt.Errorf("%w: %w", ErrNotSetUp, err))
 	case "55P03", "57014", stateDeadlock, "40001": // lock or statement timeout, deadlock, serialization: all rolled back
 		return unavailable(err)
 	}

@@ -36,6 +36,8 @@ const minToken = 16
 type gate struct {
 	cfg   Config
 	token [32]byte // SHA-256, so that comparing takes the same time for every length
+
+	watches watches
 }
 
 func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (answer any, err error) {
@@ -56,6 +58,11 @@ func (g *gate) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServer
 	defer cancel()
 	defer context.AfterFunc(g.cfg.Stopping, cancel)()
 	return g.pass(ctx, info.FullMethod, func(ctx context.Context) error {
+		end, err := g.watching(ctx, info.FullMethod)
+		if err != nil {
+			return err
+		}
+		defer end()
 		return handler(srv, &gatedStream{ServerStream: stream, ctx: ctx, gate: g})
 	})
 }
@@ -122,18 +129,24 @@ func (g *gate) admit(ctx context.Context, method string) error {
 	if g.cfg.Token == "" || strings.HasPrefix(method, "/"+healthv1.Health_ServiceDesc.ServiceName+"/") {
 		return nil
 	}
-	given := metadata.ValueFromIncomingContext(ctx, metaAuthorization)
-	if len(given) == 1 {
-		scheme, token, _ := strings.Cut(given[0], " ")
-		hash := sha256.Sum256([]byte(token))
-		if strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(hash[:], g.token[:]) == 1 {
-			return nil
-		}
+	if g.showsToken(ctx) {
+		return nil
 	}
 	if err := g.allow(ctx, limit.Anonymous, limit.Address(clientAddress(ctx))); err != nil {
 		return err
 	}
 	return status.Error(codes.Unauthenticated, "Present the server's token: authorization: Bearer <token>.")
+}
+
+// showsToken compares what the caller shows.
+func (g *gate) showsToken(ctx context.Context) bool {
+	given := metadata.ValueFromIncomingContext(ctx, metaAuthorization)
+	if len(given) != 1 {
+		return false
+	}
+	scheme, token, _ := strings.Cut(given[0], " ")
+	hash := sha256.Sum256([]byte(token))
+	return strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(hash[:], g.token[:]) == 1
 }
 
 // clientAddress is where a call comes from. An IPv6 client is its /64, of which it has all.

@@ -290,6 +290,8 @@ func (s *scripted) Allow(_ context.Context, class, subject string) (time.Duratio
 	return 1500 * time.Millisecond, class+" "+subject != s.refuses
 }
 
+func (*scripted) Peek(context.Context, string, string) (time.Duration, bool) { return 0, true }
+
 func (s *scripted) refuse(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -83,12 +83,21 @@ func New(rates Rates, opts ...Option) *Buckets {
 
 // Allow takes one token from the subject's bucket. It never waits.
 func (b *Buckets) Allow(_ context.Context, class, subject string) (retryAfter time.Duration, ok bool) {
+	return b.ask(class, subject, (*bucketsOfClass).take)
+}
+
+// Peek takes nothing. Its refusals are counted like those of Allow: the caller refuses.
+func (b *Buckets) Peek(_ context.Context, class, subject string) (retryAfter time.Duration, ok bool) {
+	return b.ask(class, subject, (*bucketsOfClass).peek)
+}
+
+func (b *Buckets) ask(class, subject string, how func(*bucketsOfClass, string, time.Time) (time.Duration, bool)) (time.Duration, bool) {
 	kind, _, _ := strings.Cut(subject, ":")
 	buckets, limited := b.classes[class+" "+kind]
 	if !limited {
 		return 0, true
 	}
-	retryAfter, ok = buckets.take(subject, b.now())
+	retryAfter, ok := how(buckets, subject, b.now())
 	if !ok {
 		b.refused(class, kind)
 	}
@@ -105,13 +114,30 @@ func (b *bucketsOfClass) take(subject string, now time.Time) (time.Duration, boo
 		bucket = rate.NewLimiter(perSecond, b.rate.Burst)
 		b.known.Add(subject, bucket)
 	}
-	reserved := bucket.ReserveN(now, 1)
-	wait := reserved.DelayFrom(now)
-	if wait == 0 {
+	wait := waitOf(bucket, now, false)
+	return wait, wait == 0
+}
+
+// peek remembers nobody: a subject without a bucket has a full one.
+func (b *bucketsOfClass) peek(subject string, now time.Time) (time.Duration, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bucket, found := b.known.Get(subject)
+	if !found {
 		return 0, true
 	}
-	reserved.CancelAt(now)
-	return wait, false
+	wait := waitOf(bucket, now, true)
+	return wait, wait == 0
+}
+
+// waitOf is when the bucket has a token; it is taken if it is there now, unless only asked for.
+func waitOf(bucket *rate.Limiter, now time.Time, only bool) time.Duration {
+	reserved := bucket.ReserveN(now, 1)
+	wait := reserved.DelayFrom(now)
+	if only || wait > 0 {
+		reserved.CancelAt(now)
+	}
+	return wait
 }
 
 // Check asks for each subject in turn; the narrowest comes first. The error is ReasonTooManyRequests, names the time to

@@ -226,3 +226,33 @@ func TestParseRate(t *testing.T) {
 		}
 	}
 }
+
+// Peek answers what Allow would, takes nothing, and remembers nobody.
+func TestPeek(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_700_000_000, 0)
+	class := limit.Credentials
+	buckets := limit.New(limit.Rates{class: {Address: limit.Rate{Count: 1, Per: time.Minute, Burst: 2}}},
+		limit.WithClock(func() time.Time { return now }), limit.WithSubjects(1))
+	address, other := limit.Address("192.0.2.1"), limit.Address("192.0.2.2")
+	for range 2 {
+		for range 5 {
+			if wait, ok := buckets.Peek(t.Context(), class, address); !ok || wait != 0 {
+				t.Fatalf("with tokens left: %v, %v", wait, ok)
+			}
+		}
+		if _, ok := buckets.Allow(t.Context(), class, address); !ok {
+			t.Fatal("a peek took something")
+		}
+	}
+	if _, ok := buckets.Peek(t.Context(), class, other); !ok {
+		t.Error("an address that was never seen is refused")
+	}
+	if wait, ok := buckets.Peek(t.Context(), class, address); ok || wait != time.Minute {
+		t.Errorf("an empty bucket: %v, %v", wait, ok)
+	}
+	now = now.Add(time.Minute)
+	if _, ok := buckets.Allow(t.Context(), class, address); !ok {
+		t.Error("peeks delayed the next token")
+	}
+}

@@ -8,17 +8,20 @@ import (
 // Limiter says whether a subject may do one more thing of a class now; if not, in how long it may.
 type Limiter interface {
 	Allow(ctx context.Context, class, subject string) (retryAfter time.Duration, ok bool)
+	// Peek answers what Allow would, and takes nothing.
+	Peek(ctx context.Context, class, subject string) (retryAfter time.Duration, ok bool)
 }
 
 // Classes of what is limited.
 const (
-	Payments  = "payments"  // sends, fee probes and estimates
-	Invoices  = "invoices"  // creating them
-	Addresses = "addresses" // creating them
-	Accounts  = "account"   // changes to accounts and API keys, canceling invoices
-	Logins    = "logins"    // by address
-	Reads     = "reads"
-	Anonymous = "anonymous" // calls without valid credentials, by address
+	Payments    = "payments"  // sends, fee probes and estimates
+	Invoices    = "invoices"  // creating them
+	Addresses   = "addresses" // creating them
+	Accounts    = "account"   // changes to accounts and API keys, canceling invoices
+	Logins      = "logins"    // by address
+	Reads       = "reads"
+	Anonymous   = "anonymous"   // calls without credentials, by address
+	Credentials = "credentials" // calls whose credentials prove nothing, by address
 )
 
 // Account is the subject of an account.

@@ -93,7 +93,8 @@ func frame(told settings.Server, watched observed, books *ledger.Ledger, door *s
 		},
 		Origins: told.API.Origins, TrustedProxies: told.API.TrustedProxies,
 		Limits: api.Limits{
-			BodyBytes: limits.MaxBodyBytes, Connections: int(limits.MaxConnections), HeaderTime: limits.HeaderTimeout, ReadTime: limits.ReadTimeout,
+			BodyBytes: limits.MaxBodyBytes, Connections: int(limits.MaxConnections), GRPCConnections: int(limits.MaxGRPCConnections),
+			PeerConnections: int(limits.MaxConnectionsPerClient), HeaderTime: limits.HeaderTimeout, ReadTime: limits.ReadTimeout,
 			WriteTime: limits.WriteTimeout, IdleTime: limits.IdleTimeout, DrainTime: limits.DrainTimeout,
 		},
 		Counts: watched.counts, Traces: watched.traces,

@@ -24,6 +24,7 @@ func (d *deps) authenticator(told settings.Server) (authenticator, error) {
 	var a authenticator
 	issuer := identity.Issuer{
 		Name: told.API.JWTIssuer, Audience: told.API.JWTAudience, JWKSURL: told.API.JWKSURL, Algorithms: told.API.JWTAlgorithms,
+		AllowHTTP: told.API.JWKSInsecure || told.API.Development,
 	}
 	switch {
 	case told.API.JWKSURL != "":

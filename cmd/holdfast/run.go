@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
+	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/telemetry"
 )
@@ -93,10 +94,18 @@ func execute(ctx context.Context, parsed *kong.Context, g globals, flags, enviro
 		print: printer, log: newLog(printer.Err, g.LogLevel, slog.LevelWarn), logLevel: g.LogLevel,
 	}
 	defer d.close()
-	if err = parsed.Run(d); err != nil {
+	if err = forOperators(parsed.Run(d)); err != nil {
 		d.explain(ctx, err)
 	}
 	return show.CodeOfError(err)
+}
+
+// forOperators says what to do about what clients of the API are only told to wait for.
+func forOperators(err error) error {
+	if errors.Is(err, ledger.ErrNotSetUp) {
+		return payment.Errorf(payment.ReasonUnavailable, "The ledger's database is not set up: run `holdfast migrate up`.").Because(err)
+	}
+	return err
 }
 
 // explain prints an error for the user, and its cause for the log.

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/lndclient"
 )
 
@@ -83,6 +84,8 @@ func (s Server) apiMistakes() []error {
 		label("HOLDFAST_DEVELOPMENT")+" is on and the network is mainnet: anybody could log in. Turn it off.")
 	add(unknownSignature(a.JWTAlgorithms), label("HOLDFAST_JWT_ALGORITHMS")+" is \""+strings.Join(a.JWTAlgorithms, ",")+
 		"\". Use some of "+strings.Join(signatures(), ", ")+".")
+	add(identity.InTheClear(a.JWKSURL) && !a.JWKSInsecure && !a.Development,
+		label("HOLDFAST_JWKS_URL")+" is http://: whoever is on the way could answer with keys of his own. Use https://, or, where nobody can be, set HOLDFAST_JWKS_INSECURE=true.")
 	add(a.JWKSURL != "" && a.JWTIssuer == "", label("HOLDFAST_JWT_ISSUER")+" is not set. Set it to the issuer whose keys HOLDFAST_JWKS_URL has.")
 	add(a.JWKSURL != "" && a.JWTAudience == "", label("HOLDFAST_JWT_AUDIENCE")+" is not set. Set it to the name by which the issuer calls us.")
 	add(a.JWKSURL == "" && !a.Development && a.JWTIssuer != "", label("HOLDFAST_JWKS_URL")+" is not set. Set it to the keys of HOLDFAST_JWT_ISSUER.")

@@ -41,12 +41,13 @@ type Shared struct {
 type API struct {
 	HTTP        string `name:"http" type:"setting" setting:"HOLDFAST_HTTP" otherwise:"127.0.0.1:8080" form:"address" placeholder:"HOST:PORT" help:"Where GraphQL, health and the playground are served."`
 	GRPC        string `name:"grpc" type:"setting" setting:"HOLDFAST_GRPC" form:"address" placeholder:"HOST:PORT" help:"Where gRPC is served. Not set: nowhere."`
-	Metrics     string `type:"setting" setting:"HOLDFAST_METRICS" form:"address" placeholder:"HOST:PORT" help:"Where /metrics is served. Not set: nowhere."`
+	Metrics     string `type:"setting" setting:"HOLDFAST_METRICS" form:"address" placeholder:"HOST:PORT" help:"Where /metrics is served, and /healthz and /readyz for probes. Not set: nowhere."`
 	Development bool   `type:"switch" setting:"HOLDFAST_DEVELOPMENT" otherwise:"false" help:"Anybody may log in, with a playground, introspection, gRPC reflection and gRPC without TLS. Never on mainnet."`
 
 	JWTIssuer          string   `name:"jwt-issuer" type:"setting" setting:"HOLDFAST_JWT_ISSUER" placeholder:"NAME" help:"The claim iss that a JWT must have."`
 	JWTAudience        string   `name:"jwt-audience" type:"setting" setting:"HOLDFAST_JWT_AUDIENCE" placeholder:"NAME" help:"The claim aud that a JWT must have."`
 	JWKSURL            string   `name:"jwks-url" type:"setting" setting:"HOLDFAST_JWKS_URL" form:"url" secret:"within" placeholder:"URL" help:"The issuer's keys. Not set: there are no sessions but those of the development login."`
+	JWKSInsecure       bool     `name:"jwks-insecure" type:"switch" setting:"HOLDFAST_JWKS_INSECURE" otherwise:"false" help:"HOLDFAST_JWKS_URL may be http:// on another machine. Only where nobody else can answer there: whoever does can log in as anybody."`
 	JWTAlgorithms      []string `name:"jwt-algorithms" type:"setting" setting:"HOLDFAST_JWT_ALGORITHMS" otherwise:"RS256,ES256,EdDSA" placeholder:"NAMES" help:"The signatures that are accepted, separated by commas."`
 	NodeIDs            []string `name:"node-ids" type:"setting" setting:"HOLDFAST_NODE_IDS" placeholder:"PUBKEYS" help:"Public keys of our lightning nodes, for clients to show."`
 	LightningDomain    string   `type:"setting" setting:"HOLDFAST_LIGHTNING_DOMAIN" placeholder:"NAME" help:"What is behind the @ of our users' lightning addresses."`
@@ -65,13 +66,15 @@ type API struct {
 
 // Limits bound what one client may take.
 type Limits struct {
-	MaxBodyBytes   int64         `type:"setting" setting:"HOLDFAST_MAX_BODY_BYTES" otherwise:"262144" min:"1024" max:"16777216" placeholder:"BYTES" help:"The largest body of a request, in bytes."`
-	MaxConnections int64         `type:"setting" setting:"HOLDFAST_MAX_CONNECTIONS" otherwise:"4096" min:"16" max:"1000000" placeholder:"N" help:"Open HTTP connections; more wait."`
-	HeaderTimeout  time.Duration `type:"setting" setting:"HOLDFAST_HEADER_TIMEOUT" otherwise:"5s" min:"100ms" max:"1m" placeholder:"TIME" help:"For a client to send the headers."`
-	ReadTimeout    time.Duration `type:"setting" setting:"HOLDFAST_READ_TIMEOUT" otherwise:"10s" min:"100ms" max:"5m" placeholder:"TIME" help:"For a client to send headers and body."`
-	WriteTimeout   time.Duration `type:"setting" setting:"HOLDFAST_WRITE_TIMEOUT" otherwise:"60s" min:"1s" max:"10m" placeholder:"TIME" help:"For the answer to be sent; longer than --payment-wait."`
-	IdleTimeout    time.Duration `type:"setting" setting:"HOLDFAST_IDLE_TIMEOUT" otherwise:"90s" min:"1s" max:"1h" placeholder:"TIME" help:"Between two requests of a connection."`
-	DrainTimeout   time.Duration `type:"setting" setting:"HOLDFAST_DRAIN_TIMEOUT" otherwise:"15s" min:"0s" max:"10m" placeholder:"TIME" help:"For requests that run when the process stops."`
+	MaxBodyBytes            int64         `type:"setting" setting:"HOLDFAST_MAX_BODY_BYTES" otherwise:"262144" min:"1024" max:"16777216" placeholder:"BYTES" help:"The largest body of a request, in bytes."`
+	MaxConnections          int64         `type:"setting" setting:"HOLDFAST_MAX_CONNECTIONS" otherwise:"4096" min:"16" max:"1000000" placeholder:"N" help:"Open HTTP connections; more wait."`
+	MaxGRPCConnections      int64         `name:"max-grpc-connections" type:"setting" setting:"HOLDFAST_MAX_GRPC_CONNECTIONS" otherwise:"1024" min:"16" max:"1000000" placeholder:"N" help:"Open gRPC connections; more wait."`
+	MaxConnectionsPerClient int64         `type:"setting" setting:"HOLDFAST_MAX_CONNECTIONS_PER_CLIENT" otherwise:"256" min:"1" max:"1000000" placeholder:"N" help:"Of those, connections of one client address, per listener; more are closed. At most half of all. Trusted proxies are exempt."`
+	HeaderTimeout           time.Duration `type:"setting" setting:"HOLDFAST_HEADER_TIMEOUT" otherwise:"5s" min:"100ms" max:"1m" placeholder:"TIME" help:"For a client to send the headers."`
+	ReadTimeout             time.Duration `type:"setting" setting:"HOLDFAST_READ_TIMEOUT" otherwise:"10s" min:"100ms" max:"5m" placeholder:"TIME" help:"For a client to send headers and body."`
+	WriteTimeout            time.Duration `type:"setting" setting:"HOLDFAST_WRITE_TIMEOUT" otherwise:"60s" min:"1s" max:"10m" placeholder:"TIME" help:"For the answer to be sent; longer than --payment-wait."`
+	IdleTimeout             time.Duration `type:"setting" setting:"HOLDFAST_IDLE_TIMEOUT" otherwise:"30s" min:"1s" max:"1h" placeholder:"TIME" help:"Between two requests of a connection."`
+	DrainTimeout            time.Duration `type:"setting" setting:"HOLDFAST_DRAIN_TIMEOUT" otherwise:"15s" min:"0s" max:"10m" placeholder:"TIME" help:"For requests that run when the process stops."`
 }
 
 // Rates are the rate limits, by class and subject.
@@ -86,20 +89,22 @@ type Rates struct {
 	RateAccount           limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ACCOUNT" otherwise:"60 per 1m, burst 60" placeholder:"RATE" help:"Changes to an account and its API keys, and canceling invoices, per account."`
 	RateAccountPerKey     limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ACCOUNT_PER_KEY" otherwise:"60 per 1m, burst 30" placeholder:"RATE" help:"The same per API key."`
 	RateLogins            limit.Rate `type:"setting" setting:"HOLDFAST_RATE_LOGINS" otherwise:"20 per 1m, burst 10" placeholder:"RATE" help:"Logins per client address."`
-	RateAnonymous         limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ANONYMOUS" otherwise:"300 per 1m, burst 100" placeholder:"RATE" help:"Calls without valid credentials per client address."`
+	RateAnonymous         limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ANONYMOUS" otherwise:"300 per 1m, burst 100" placeholder:"RATE" help:"Calls without credentials per client address."`
+	RateBadCredentials    limit.Rate `type:"setting" setting:"HOLDFAST_RATE_BAD_CREDENTIALS" otherwise:"60 per 1m, burst 30" placeholder:"RATE" help:"Calls whose credentials prove nothing, per client address."`
 	RateReads             limit.Rate `type:"setting" setting:"HOLDFAST_RATE_READS" otherwise:"off" placeholder:"RATE" help:"Reads per account."`
 }
 
 // Limiter is the same for api/limit.
 func (r Rates) Limiter() limit.Rates {
 	return limit.Rates{
-		limit.Payments:  {Account: r.RatePayments, Key: r.RatePaymentsPerKey},
-		limit.Invoices:  {Account: r.RateInvoices, Key: r.RateInvoicesPerKey, Address: r.RateInvoicesForOthers},
-		limit.Addresses: {Account: r.RateAddresses, Key: r.RateAddressesPerKey},
-		limit.Accounts:  {Account: r.RateAccount, Key: r.RateAccountPerKey},
-		limit.Logins:    {Address: r.RateLogins},
-		limit.Anonymous: {Address: r.RateAnonymous},
-		limit.Reads:     {Account: r.RateReads},
+		limit.Payments:    {Account: r.RatePayments, Key: r.RatePaymentsPerKey},
+		limit.Invoices:    {Account: r.RateInvoices, Key: r.RateInvoicesPerKey, Address: r.RateInvoicesForOthers},
+		limit.Addresses:   {Account: r.RateAddresses, Key: r.RateAddressesPerKey},
+		limit.Accounts:    {Account: r.RateAccount, Key: r.RateAccountPerKey},
+		limit.Logins:      {Address: r.RateLogins},
+		limit.Anonymous:   {Address: r.RateAnonymous},
+		limit.Credentials: {Address: r.RateBadCredentials},
+		limit.Reads:       {Account: r.RateReads},
 	}
 }
 

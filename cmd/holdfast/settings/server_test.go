@@ -45,7 +45,11 @@ func TestDefaults(t *testing.T) {
 		got.Shared.OTLPEndpoint != "" || !slices.Equal(got.House.Nodes, []string{"bank", "second"}) {
 		t.Errorf("got %+v", got)
 	}
-	if rates := got.API.Rates.Limiter(); rates[limit.Payments].Account != want || rates[limit.Logins].Address.Off() {
+	if l := got.API.Limits; l.MaxConnectionsPerClient != 256 || l.MaxGRPCConnections != 1024 || l.IdleTimeout != 30*time.Second {
+		t.Errorf("the limits: %+v", l)
+	}
+	if rates := got.API.Rates.Limiter(); rates[limit.Payments].Account != want || rates[limit.Logins].Address.Off() || rates[limit.Credentials].Address.Off() ||
+		rates[limit.Invoices].Address != (limit.Rate{Count: 30, Per: time.Minute, Burst: 10}) {
 		t.Errorf("the limiter's rates: %+v", rates)
 	}
 }
@@ -67,6 +71,22 @@ func TestValues(t *testing.T) {
 		!slices.Equal(a.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}) ||
 		a.Rates.RatePayments.Burst != 5 || !a.Rates.RateLogins.Off() || a.JWTAlgorithms[0] != "ES384" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// The issuer's keys may come over http:// from this machine, where that is allowed, and in development.
+func TestKeysInTheClear(t *testing.T) {
+	t.Parallel()
+	for name, more := range map[string]map[string]string{
+		"https": {"HOLDFAST_JWKS_URL": "https://id.example/keys"}, "loopback": {"HOLDFAST_JWKS_URL": "http://127.0.0.1:4456/keys"},
+		"IPv6": {"HOLDFAST_JWKS_URL": "http://[::1]:4456/keys"}, "localhost": {"HOLDFAST_JWKS_URL": "http://localhost/keys"},
+		"allowed":     {"HOLDFAST_JWKS_URL": "http://id/keys", "HOLDFAST_JWKS_INSECURE": "true"},
+		"development": {"HOLDFAST_JWKS_URL": "http://id/keys", "HOLDFAST_DEVELOPMENT": "true"},
+	} {
+		more["HOLDFAST_JWT_ISSUER"], more["HOLDFAST_JWT_AUDIENCE"] = "id", "us"
+		if _, err := with(more).ForAPI(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -101,11 +121,13 @@ func TestMistakes(t *testing.T) {
 		"shared secret":   {map[string]string{"HOLDFAST_JWT_ALGORITHMS": "RS256,HS256"}, []string{"--jwt-algorithms", "ES256"}},
 		"no issuer":       {map[string]string{"HOLDFAST_JWKS_URL": "https://id.example/keys", "HOLDFAST_JWT_AUDIENCE": "us"}, []string{"HOLDFAST_JWT_ISSUER (--jwt-issuer)"}},
 		"no audience":     {map[string]string{"HOLDFAST_JWKS_URL": "https://id.example/keys", "HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWT_AUDIENCE (--jwt-audience)"}},
-		"no keys":         {map[string]string{"HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWKS_URL (--jwks-url)"}},
-		"no grpc token":   {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_DEVELOPMENT": "true"}, []string{"HOLDFAST_GRPC_TOKEN (--grpc-token)"}},
-		"short token":     {map[string]string{"HOLDFAST_GRPC_TOKEN": "5ecret"}, []string{"--grpc-token", "20 characters", "(hidden)"}},
-		"no grpc tls":     {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_GRPC_TOKEN": strings.Repeat("x", 20)}, []string{"HOLDFAST_GRPC_TLS_CERT (--grpc-tls-cert)"}},
-		"half of tls":     {map[string]string{"HOLDFAST_GRPC_TLS_KEY": "/key"}, []string{"--grpc-tls-cert", "--grpc-tls-key", "both"}},
+		"keys in the clear": {map[string]string{"HOLDFAST_JWKS_URL": "http://id.example/keys", "HOLDFAST_JWT_ISSUER": "id", "HOLDFAST_JWT_AUDIENCE": "us"},
+			[]string{"HOLDFAST_JWKS_URL (--jwks-url)", "https://", "HOLDFAST_JWKS_INSECURE=true"}},
+		"no keys":       {map[string]string{"HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWKS_URL (--jwks-url)"}},
+		"no grpc token": {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_DEVELOPMENT": "true"}, []string{"HOLDFAST_GRPC_TOKEN (--grpc-token)"}},
+		"short token":   {map[string]string{"HOLDFAST_GRPC_TOKEN": "5ecret"}, []string{"--grpc-token", "20 characters", "(hidden)"}},
+		"no grpc tls":   {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_GRPC_TOKEN": strings.Repeat("x", 20)}, []string{"HOLDFAST_GRPC_TLS_CERT (--grpc-tls-cert)"}},
+		"half of tls":   {map[string]string{"HOLDFAST_GRPC_TLS_KEY": "/key"}, []string{"--grpc-tls-cert", "--grpc-tls-key", "both"}},
 	} {
 		_, err := with(c.set).ForAPI()
 		if !payment.IsReason(err, payment.ReasonInvalidInput) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "5ecret") {
