@@ -128,7 +128,7 @@ func (l *Ledger) TransactionsByID(ctx context.Context, account payment.AccountID
 	rows, err := l.q.TransactionsByID(ctx, db.TransactionsByIDParams{Ids: ids, AccountID: account})
 	out := make([]Transaction, len(rows))
 	for i, row := range rows {
-		out[i] = transactionOf(db.TransactionDetail(row))
+		out[i] = transactionOf(row)
 	}
 	return out, coded(err)
 }
