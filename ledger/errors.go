@@ -16,6 +16,7 @@ const (
 	stateContradiction = "HF002" // what is asked contradicts what is recorded
 	stateOtherBody     = "HF003" // same id or idempotency key, other fingerprint
 	stateTooMany       = "HF006" // of callback endpoints
+	stateTooManyKeys   = "HF007"
 	stateDeadlock      = "40P01"
 )
 
@@ -68,6 +69,8 @@ func coded(err error) error {
 		return otherBody().Because(err)
 	case stateTooMany:
 		return payment.Errorf(payment.ReasonInvalidInput, "An account has at most ten callback endpoints. Delete one first.").Because(err)
+	case stateTooManyKeys:
+		return payment.Errorf(payment.ReasonInvalidInput, "An account has at most 100 API keys. Revoke one first: an expired key counts until it is revoked.").Because(err)
 	case "42P01", "42883", "22023", "42501", "28000": // no table, no function, no role, no right: not migrated
 		return payment.Errorf(payment.ReasonUnavailable, "The payment service is being set up. Try again later.").Because(fmt.Errorf("%w: %w", ErrNotSetUp, err))
 	case "55P03", "57014", stateDeadlock, "40001": // lock or statement timeout, deadlock, serialization: all rolled back

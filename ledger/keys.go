@@ -16,7 +16,7 @@ func noKey() *payment.Error { return payment.Errorf(payment.ReasonKeyNotFound, "
 
 // CreateKey stores a key with its scopes (none: READ and WRITE) and opens its budget, without limits. secretHash is SHA-256
 // of the secret, which the ledger never sees. A known id answers the key as it is. Errors: ReasonKeyNotFound if that is
-// another owner's, ReasonInvalidInput (unknown scope, name too long).
+// another owner's, ReasonInvalidInput (unknown scope, name too long, 100 keys that are not revoked).
 func (l *Ledger) CreateKey(ctx context.Context, k Key, secretHash [32]byte) (Key, error) {
 	scopes, err := scopesOf(k.Scopes)
 	if err != nil {
@@ -102,6 +102,20 @@ func (l *Ledger) Keys(ctx context.Context, account payment.AccountID) ([]Key, er
 	return out, coded(err)
 }
 
+// maxRevoked bounds how many revoked keys NewestKeys lists.
+const maxRevoked = 100
+
+// NewestKeys lists an account's keys that are not revoked, of which there are at most 100, and its 100 newest revoked ones,
+// oldest first.
+func (l *Ledger) NewestKeys(ctx context.Context, account payment.AccountID) ([]Key, error) {
+	rows, err := l.q.NewestKeys(ctx, db.NewestKeysParams{AccountID: account, MaxRevoked: maxRevoked})
+	out := make([]Key, len(rows))
+	for i, row := range rows {
+		out[i] = keyOf(row)
+	}
+	return out, coded(err)
+}
+
 // RevokeKey ends a key at once and for good. Errors: ReasonKeyNotFound, also for another owner's key.
 func (l *Ledger) RevokeKey(ctx context.Context, account payment.AccountID, id payment.KeyID) error {
 	changed, err := l.q.RevokeKey(ctx, db.RevokeKeyParams{ID: id, AccountID: account, Given: l.given()})
@@ -143,19 +157,44 @@ func (l *Ledger) Spending(ctx context.Context, key payment.KeyID) (Spending, err
 	if err != nil {
 		return Spending{}, coded(err)
 	}
-	out := Spending{KeyID: key}
-	if len(rows) != len(out.Windows) {
+	if len(rows) != len(Spending{}.Windows) {
 		return Spending{}, noKey()
 	}
-	for i, row := range rows {
-		w := WindowSpending{Window: payment.Windows()[i], Limit: payment.Sat(row.LimitSat), Limited: row.Limited, Spent: payment.Sat(row.SpentSat)}
-		if row.Limited {
-			w.Remaining = max(w.Limit-w.Spent, 0)
-		}
-		if row.FreesAt.Unix() != 0 {
-			w.FreesAt = row.FreesAt
-		}
-		out.Windows[i], out.Reserved = w, payment.Sat(row.ReservedSat)
+	out := Spending{KeyID: key}
+	for _, row := range rows {
+		out.read(db.SpendingsRow{
+			KeyID: key, WindowNo: row.WindowNo, Limited: row.Limited, LimitSat: row.LimitSat, SpentSat: row.SpentSat, FreesAt: row.FreesAt,
+			ReservedSat: row.ReservedSat,
+		})
 	}
 	return out, nil
+}
+
+// Spendings is Spending of several keys in one statement. Unknown keys are left out.
+func (l *Ledger) Spendings(ctx context.Context, keys []payment.KeyID) (map[payment.KeyID]Spending, error) {
+	rows, err := l.q.Spendings(ctx, db.SpendingsParams{KeyIds: keys, Given: l.given()})
+	if err != nil {
+		return nil, coded(err)
+	}
+	out := make(map[payment.KeyID]Spending, len(keys))
+	for _, row := range rows {
+		of := out[row.KeyID]
+		of.KeyID = row.KeyID
+		of.read(row)
+		out[row.KeyID] = of
+	}
+	return out, nil
+}
+
+// read takes over what a row says about one window.
+func (s *Spending) read(row db.SpendingsRow) {
+	index := row.WindowNo - 1
+	w := WindowSpending{Window: payment.Windows()[index], Limit: payment.Sat(row.LimitSat), Limited: row.Limited, Spent: payment.Sat(row.SpentSat)}
+	if row.Limited {
+		w.Remaining = max(w.Limit-w.Spent, 0)
+	}
+	if row.FreesAt.Unix() != 0 {
+		w.FreesAt = row.FreesAt
+	}
+	s.Windows[index], s.Reserved = w, payment.Sat(row.ReservedSat)
 }

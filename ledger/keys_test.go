@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,5 +121,58 @@ func TestTouchKeysLocksInOrder(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// An account's keys are few, so that their budgets are read at once: 100 that are not revoked, also when asked for together.
+func TestKeysAreCapped(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.New(t, ledger.WithMaxConns(10))
+	ctx := t.Context()
+	alice := must[ledger.User](t)(l.Login(ctx, "+16505550001"))
+	first := ledgertest.NewKey(t, l, alice.AccountID, map[payment.Window]payment.Sat{payment.Daily: 11})
+	for range 94 {
+		ledgertest.NewKey(t, l, alice.AccountID, nil)
+	}
+	var made, refused atomic.Int64
+	together(10, func(int) {
+		_, err := l.CreateKey(ctx, ledger.Key{ID: uuid.New(), AccountID: alice.AccountID}, ledgertest.RandomHash())
+		switch {
+		case err == nil:
+			made.Add(1)
+		case payment.IsReason(err, payment.ReasonInvalidInput) && strings.Contains(err.Error(), "at most 100"):
+			refused.Add(1)
+		default:
+			t.Error(err)
+		}
+	})
+	if made.Load() != 5 || refused.Load() != 5 {
+		t.Errorf("%d made and %d refused, want 5 and 5", made.Load(), refused.Load())
+	}
+	again := must[ledger.Key](t)(l.CreateKey(ctx, ledger.Key{ID: first.ID, AccountID: alice.AccountID}, ledgertest.RandomHash()))
+	if again.ID != first.ID { // a repeated call makes none
+		t.Errorf("got %+v", again)
+	}
+	if err := l.RevokeKey(ctx, alice.AccountID, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	last := ledgertest.NewKey(t, l, alice.AccountID, nil)
+
+	all := must[[]ledger.Key](t)(l.NewestKeys(ctx, alice.AccountID))
+	if len(all) != 101 || all[0].ID != first.ID || all[100].ID != last.ID {
+		t.Fatalf("%d keys", len(all))
+	}
+	ids := []payment.KeyID{uuid.New()} // unknown
+	for _, key := range all {
+		ids = append(ids, key.ID)
+	}
+	spendings := must[map[payment.KeyID]ledger.Spending](t)(l.Spendings(ctx, ids))
+	if len(spendings) != 101 {
+		t.Errorf("%d spendings", len(spendings))
+	}
+	for _, id := range []payment.KeyID{first.ID, last.ID} {
+		if one := must[ledger.Spending](t)(l.Spending(ctx, id)); one != spendings[id] {
+			t.Errorf("got %+v, want %+v", spendings[id], one)
+		}
 	}
 }

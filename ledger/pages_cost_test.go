@@ -82,6 +82,10 @@ func TestPagesReadNoMoreThanThePage(t *testing.T) {
 			_, err := l.Transaction(ctx, w.AccountID, middle.ID)
 			return 1, 1, err
 		},
+		"several": func(ctx context.Context, l *ledger.Ledger) (int, int, error) {
+			got, err := l.TransactionsByID(ctx, w.AccountID, []uuid.UUID{middle.ID, uuid.New(), uuid.New()})
+			return len(got), 1, err
+		},
 		"of a payment": func(ctx context.Context, l *ledger.Ledger) (int, int, error) {
 			_, err := l.TransactionOfPayment(ctx, w.AccountID, w.ID, middle.PaymentID)
 			return 1, 1, err

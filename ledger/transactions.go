@@ -120,6 +120,19 @@ func (l *Ledger) Transaction(ctx context.Context, account payment.AccountID, id 
 	return transactionOf(row), found(err, noTransaction())
 }
 
+// TransactionsByID reads several in one statement, in no order; those that are not the account's are left out.
+func (l *Ledger) TransactionsByID(ctx context.Context, account payment.AccountID, ids []uuid.UUID) ([]Transaction, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := l.q.TransactionsByID(ctx, db.TransactionsByIDParams{Ids: ids, AccountID: account})
+	out := make([]Transaction, len(rows))
+	for i, row := range rows {
+		out[i] = transactionOf(row)
+	}
+	return out, coded(err)
+}
+
 // TransactionOfPayment reads a wallet's side of a payment: the sender's, or that of a receiver inside the ledger.
 // Errors: ReasonPaymentNotFound, also while the payment is not settled and the wallet is the receiver's.
 func (l *Ledger) TransactionOfPayment(ctx context.Context, account payment.AccountID, wallet payment.WalletID, id payment.ID) (Transaction, error) {

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,10 @@ func TestTransactionsOfATransfer(t *testing.T) {
 		found := must[ledger.Transaction](t)(l.TransactionOfPayment(t.Context(), side.of.AccountID, side.of.ID, req.ID))
 		if found.ID != side.is.ID {
 			t.Fatalf("found %+v", found)
+		}
+		both := must[[]ledger.Transaction](t)(l.TransactionsByID(t.Context(), side.of.AccountID, []uuid.UUID{sent.ID, got.ID, uuid.New()}))
+		if len(both) != 1 || !reflect.DeepEqual(both[0], side.is) { // the other side is another account's
+			t.Fatalf("found %+v, want %+v", both, side.is)
 		}
 		_, err := l.TransactionOfPayment(t.Context(), side.of.AccountID, side.other.ID, req.ID)
 		wantReason(t, err, payment.ReasonPaymentNotFound)

@@ -15,7 +15,7 @@ import (
 
 // Me is the caller.
 func (q queries) Me(ctx context.Context) (*generated.User, error) {
-	user, err := q.Ledger.User(ctx, account(ctx))
+	user, err := q.user(ctx, account(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func userOf(u ledger.User) *generated.User {
 }
 
 func (u users) DefaultAccount(ctx context.Context, user *generated.User) (generated.Account, error) {
-	row, err := u.Ledger.User(ctx, user.Account)
+	row, err := u.user(ctx, user.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (u users) DefaultAccount(ctx context.Context, user *generated.User) (genera
 }
 
 func (u users) APIKeys(ctx context.Context, user *generated.User) ([]*generated.APIKey, error) {
-	rows, err := u.Ledger.Keys(ctx, user.Account)
+	rows, err := u.keysOf(ctx, user.Account)
 	out := make([]*generated.APIKey, len(rows))
 	for i, row := range rows {
 		out[i] = u.keyOf(row)
@@ -47,7 +47,7 @@ func (u users) APIKeys(ctx context.Context, user *generated.User) ([]*generated.
 }
 
 func (u users) Contacts(ctx context.Context, user *generated.User) ([]*generated.UserContact, error) {
-	rows, err := u.Ledger.Contacts(ctx, user.Account)
+	rows, err := once(ctx, contactsOfAccount{user.Account}, func() ([]ledger.Contact, error) { return u.Ledger.Contacts(ctx, user.Account) })
 	out := make([]*generated.UserContact, len(rows))
 	for i, row := range rows {
 		name := scalar.New[scalar.Username](row.Username)
@@ -79,11 +79,11 @@ func (a accounts) DefaultWallet(ctx context.Context, of *generated.ConsumerAccou
 
 // defaultWallet is the one that the owner has chosen, or his first in a currency that is named and not the chosen one's.
 func (r *resolver) defaultWallet(ctx context.Context, account payment.AccountID, currency payment.Currency) (ledger.Wallet, error) {
-	user, err := r.Ledger.User(ctx, account)
+	user, err := r.user(ctx, account)
 	if err != nil {
 		return ledger.Wallet{}, err
 	}
-	wallets, err := r.Ledger.Wallets(ctx, account)
+	wallets, err := r.walletsOf(ctx, account)
 	if err != nil {
 		return ledger.Wallet{}, err
 	}
@@ -109,7 +109,7 @@ func (a accounts) RealtimePrice(ctx context.Context, of *generated.ConsumerAccou
 }
 
 func (a accounts) CallbackEndpoints(ctx context.Context, of *generated.ConsumerAccount) ([]*generated.CallbackEndpoint, error) {
-	rows, err := a.Ledger.Callbacks(ctx, of.Account)
+	rows, err := once(ctx, callbacksOfAccount{of.Account}, func() ([]ledger.Callback, error) { return a.Ledger.Callbacks(ctx, of.Account) })
 	out := make([]*generated.CallbackEndpoint, len(rows))
 	for i, row := range rows {
 		out[i] = &generated.CallbackEndpoint{ID: scalar.EndpointID{ID: row.ID}, URL: scalar.New[scalar.EndpointURL](row.URL)}
@@ -119,7 +119,7 @@ func (a accounts) CallbackEndpoints(ctx context.Context, of *generated.ConsumerA
 
 // Wallets are the account's, oldest first.
 func (a accounts) Wallets(ctx context.Context, of *generated.ConsumerAccount) ([]generated.Wallet, error) {
-	rows, err := a.Ledger.Wallets(ctx, of.Account)
+	rows, err := a.walletsOf(ctx, of.Account)
 	out := make([]generated.Wallet, len(rows))
 	for i, row := range rows {
 		out[i] = walletOf(row)
@@ -127,12 +127,17 @@ func (a accounts) Wallets(ctx context.Context, of *generated.ConsumerAccount) ([
 	return out, err
 }
 
-func (a accounts) WalletByID(ctx context.Context, _ *generated.ConsumerAccount, id scalar.WalletID) (generated.Wallet, error) {
-	wallet, err := a.ownWallet(ctx, id.ID)
+func (a accounts) WalletByID(ctx context.Context, of *generated.ConsumerAccount, id scalar.WalletID) (generated.Wallet, error) {
+	wallets, err := a.walletsOf(ctx, of.Account)
 	if err != nil {
 		return nil, err
 	}
-	return walletOf(wallet), nil
+	for _, wallet := range wallets {
+		if wallet.ID == id.ID {
+			return walletOf(wallet), nil
+		}
+	}
+	return nil, noOwnWallet()
 }
 
 func (a accounts) Transactions(ctx context.Context, of *generated.ConsumerAccount, wallets []*scalar.WalletID, first, last *int, after, before *string) (*generated.TransactionConnection, error) {
@@ -187,7 +192,7 @@ func (r *resolver) ownWallets(ctx context.Context, named []*scalar.WalletID) ([]
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	wallets, err := r.Ledger.Wallets(ctx, account(ctx))
+	wallets, err := r.walletsOf(ctx, account(ctx))
 	if err != nil {
 		return nil, err
 	}

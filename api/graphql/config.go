@@ -59,13 +59,16 @@ type Issuer interface {
 
 // Limits on what one operation and one connection may take.
 type Limits struct {
-	QueryBytes    int // a document: 32 KiB
-	Tokens        int // of a document: 3,000
-	Depth         int // nested fields: 15
-	Fields        int // fields with every fragment spread out: 1,000
-	RootFields    int // fields at the top, aliases included: 20
-	Complexity    int // fields, times the length of pages: 20,000
-	Subscriptions int // at once on one connection: 20
+	QueryBytes    int           // a document: 32 KiB
+	Tokens        int           // of a document: 2,000
+	Depth         int           // nested fields: 15
+	Fields        int           // fields with every fragment spread out: 1,000
+	Fragments     int           // of a document: 50
+	Pairs         int           // fields that name one place in the answer, compared with each other: 5,000
+	RootFields    int           // fields at the top, aliases included: 20
+	Complexity    int           // fields, times the length of pages: 20,000
+	QueryTime     time.Duration // for a query to be answered: 15 s. Mutations are not cut off: they have waits of their own
+	Subscriptions int           // at once on one connection: 20
 	// Connections that are open at once. Zero: 32 of each.
 	SocketsPerAddress, SocketsPerAccount int
 	// AnonymousIdle is for how long nobody's connection may have no running subscription: 30 s. Idle is for how long another's
@@ -81,11 +84,14 @@ type Limits struct {
 
 func (l Limits) complete(told bool) Limits {
 	l.QueryBytes = or(l.QueryBytes, 32<<10)
-	l.Tokens = or(l.Tokens, 3_000)
+	l.Tokens = or(l.Tokens, 2_000)
 	l.Depth = or(l.Depth, 15)
 	l.Fields = or(l.Fields, 1_000)
+	l.Fragments = or(l.Fragments, 50)
+	l.Pairs = or(l.Pairs, 5_000)
 	l.RootFields = or(l.RootFields, 20)
 	l.Complexity = or(l.Complexity, 20_000)
+	l.QueryTime = or(l.QueryTime, 15*time.Second)
 	l.Subscriptions = or(l.Subscriptions, 20)
 	l.SocketsPerAddress = or(l.SocketsPerAddress, 32)
 	l.SocketsPerAccount = or(l.SocketsPerAccount, 32)

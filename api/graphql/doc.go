@@ -14,11 +14,13 @@
 //
 //  1. Every field of the three root types says in the schema who may ask for it: @needs, @owner or @open. It is checked
 //     before anything of the operation runs, and a refused operation has exactly one error and no data.
+//     What a mutation answers beyond its own doing, accounts, wallets and histories, needs READ as well.
 //  2. Account and key of a payment come from the credentials, through caller(), in every one of the eleven mutations.
 //  3. Another owner's wallet, key, payment or invoice answers as one that does not exist.
 //  4. An error's text is a *payment.Error's message or gqlgen's about the request; the text of a driver is for the log.
-//  5. What an operation may cost is bounded before it is validated: its length and tokens; and before it runs: its depth,
-//     fields, root fields and complexity.
+//  5. What an operation may cost is bounded before it is validated or kept: its length, tokens, depth, fields, root fields,
+//     fragments and the comparisons that validation will make; before it runs its complexity; while it runs, a query's time.
+//     It reads each thing from the ledger once, however many aliases want it (readings.go).
 //  6. A secret is answered once, by the mutation that made it, and is never logged.
 //  7. A subscription ends with its connection, holds no rows but the last few it has told about, and a client that does not
 //     read is dropped.

@@ -2,6 +2,7 @@ package graphqlapi
 
 import (
 	"context"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -204,6 +205,18 @@ func literal(r *resolver, typeName string) string {
 		return definition.EnumValues[0].Name
 	case strings.HasSuffix(typeName, "Amount"), typeName == "Int":
 		return "5"
+	case typeName == "Username":
+		return strconv.Quote("somebody_else")
+	case typeName == "DisplayCurrency":
+		return strconv.Quote("USD")
+	case typeName == "EndpointUrl":
+		return strconv.Quote("https://shop.example/called")
+	case typeName == "EndpointId", typeName == "WalletId":
+		return strconv.Quote(uuid.NewString())
+	case typeName == "PaymentHash":
+		return strconv.Quote(strings.Repeat("0", 64))
+	case typeName == "OnChainAddress", typeName == "LnPaymentRequest":
+		return fmt.Sprintf("%q", example(typeName))
 	default:
 		return strconv.Quote("x")
 	}

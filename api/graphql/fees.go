@@ -57,6 +57,9 @@ func (r *resolver) dollarProbe(ctx context.Context, input any, walletID scalar.W
 	if bad := scalar.Problem(input); bad != nil {
 		return bad
 	}
+	if err := r.limited(ctx, limit.Payments); err != nil {
+		return err
+	}
 	if _, err := r.ownWalletIn(ctx, walletID.ID, payment.USD); err != nil {
 		return err
 	}
@@ -65,10 +68,10 @@ func (r *resolver) dollarProbe(ctx context.Context, input any, walletID scalar.W
 
 // OnChainTxFee is the miner fee of a payment now.
 func (q queries) OnChainTxFee(ctx context.Context, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.SatAmount, speed generated.PayoutSpeed) (*generated.OnChainTxFee, error) {
-	if _, err := q.ownWalletIn(ctx, walletID.ID, payment.BTC); err != nil {
+	if err := q.limited(ctx, limit.Payments); err != nil { // it asks the node, as the probes do
 		return nil, err
 	}
-	if err := q.limited(ctx, limit.Payments); err != nil { // it asks the node, as the probes do
+	if _, err := q.ownWalletIn(ctx, walletID.ID, payment.BTC); err != nil {
 		return nil, err
 	}
 	fee, err := q.Starter.EstimateOnchainFee(ctx, account(ctx), walletID.ID, address.Text, amount.Sat, payment.Speed(speed))

@@ -2,6 +2,7 @@ package graphqlapi
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"slices"
 
@@ -25,7 +26,29 @@ func (r *resolver) guard(ctx context.Context, next graphql.OperationHandler) gra
 	if err := r.charge(ctx, operation); err != nil {
 		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.present(ctx, err)}})
 	}
+	if operation.Operation.Operation == ast.Query {
+		return r.inTime(remembering(ctx), next)
+	}
 	return next(ctx)
+}
+
+// inTime ends a query that takes too long, so that no statement of it goes on.
+func (r *resolver) inTime(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	ctx, cancel := context.WithTimeout(ctx, r.Limits.QueryTime)
+	answer := next(ctx)
+	told := false
+	return func(ctx context.Context) *graphql.Response {
+		if told { // a query has one answer; a socket asks until there is none
+			return nil
+		}
+		told = true
+		defer cancel()
+		response := answer(ctx)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return &graphql.Response{Errors: gqlerror.List{topLevel(ctx, codeUnknown, "The query took too long. Ask for less at once, or try again.")}}
+		}
+		return response
+	}
 }
 
 // admit answers the one error of an operation that the caller may not ask for.
@@ -141,6 +164,14 @@ func (r *resolver) limited(ctx context.Context, class string) error {
 	default:
 		return limit.Check(ctx, r.Limiter, class, limit.Key(who.KeyID.String()), limit.Account(who.AccountID.String()))
 	}
+}
+
+// managed takes one from the allowance for changes to an account, unless the input is malformed.
+func (r *resolver) managed(ctx context.Context, input any) error {
+	if bad := scalar.Problem(input); bad != nil {
+		return bad
+	}
+	return r.limited(ctx, limit.Accounts)
 }
 
 func stack() string { return string(debug.Stack()) }

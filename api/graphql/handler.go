@@ -63,7 +63,8 @@ func (r *resolver) server(first graphql.OperationMiddleware, before ...graphql.H
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: r, Complexity: complexity()})
 	r.schema = schema.Schema()
 	s := handler.New(schema)
-	s.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	documents := lru.New[*ast.QueryDocument](cachedDocuments)
+	s.SetQueryCache(documents)
 	s.SetParserTokenLimit(r.Limits.Tokens)
 	s.SetValidationRulesFn(validation)
 	s.SetDisableSuggestion(!r.Development)
@@ -72,7 +73,7 @@ func (r *resolver) server(first graphql.OperationMiddleware, before ...graphql.H
 	for _, extension := range before {
 		s.Use(extension)
 	}
-	s.Use(bounds{r.Limits}) // before a text is kept
+	s.Use(bounds{r.Limits, documents}) // before a text is kept
 	s.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
 	s.Use(extension.FixedComplexityLimit(r.Limits.Complexity))
 	if r.Development {
@@ -81,6 +82,7 @@ func (r *resolver) server(first graphql.OperationMiddleware, before ...graphql.H
 	s.AroundOperations(first)
 	s.AroundOperations(r.guard)
 	s.AroundRootFields(r.countField)
+	s.AroundRootFields(remember)
 	s.AroundFields(r.refuseMalformed)
 	return s
 }

@@ -72,8 +72,8 @@ func (m mutations) LnUsdInvoiceCreateOnBehalfOfRecipient(ctx context.Context, in
 }
 
 func (m mutations) LnInvoiceCancel(ctx context.Context, in generated.LnInvoiceCancelInput) (*generated.SuccessPayload, error) {
-	if bad := scalar.Problem(in); bad != nil {
-		return &generated.SuccessPayload{Errors: m.payloadErrors(ctx, bad)}, nil
+	if err := m.managed(ctx, in); err != nil {
+		return &generated.SuccessPayload{Errors: m.payloadErrors(ctx, err)}, nil
 	}
 	_, err := m.ownWallet(ctx, in.WalletID.ID)
 	if err == nil {

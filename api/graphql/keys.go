@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-pay/holdfast/api/graphql/generated"
 	"github.com/holdfast-pay/holdfast/api/graphql/scalar"
+	"github.com/holdfast-pay/holdfast/api/limit"
 	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
@@ -24,6 +25,9 @@ const (
 )
 
 func (m mutations) APIKeyCreate(ctx context.Context, in generated.APIKeyCreateInput) (*generated.APIKeyCreatePayload, error) {
+	if err := m.limited(ctx, limit.Accounts); err != nil {
+		return nil, err
+	}
 	key := ledger.Key{ID: payment.NewID(), AccountID: account(ctx), Name: strings.TrimSpace(in.Name)}
 	var err error
 	if key.Scopes, err = scopesOf(in.Scopes, identity.PrincipalFrom(ctx)); err != nil {
@@ -50,7 +54,7 @@ func (m mutations) APIKeyCreate(ctx context.Context, in generated.APIKeyCreateIn
 }
 
 func (m mutations) APIKeyRevoke(ctx context.Context, in generated.APIKeyRevokeInput) (*generated.APIKeyRevokePayload, error) {
-	id, err := keyID(in.ID)
+	id, err := m.managedKey(ctx, in.ID)
 	if err == nil {
 		err = m.Ledger.RevokeKey(ctx, account(ctx), id)
 	}
@@ -62,7 +66,7 @@ func (m mutations) APIKeyRevoke(ctx context.Context, in generated.APIKeyRevokeIn
 }
 
 func (m mutations) APIKeySetLimit(ctx context.Context, in generated.APIKeySetLimitInput) (*generated.APIKeySetLimitPayload, error) {
-	id, err := keyID(in.ID)
+	id, err := m.managedKey(ctx, in.ID)
 	if err == nil {
 		err = m.Ledger.SetLimit(ctx, account(ctx), id, windowOf(in.LimitTimeWindow), in.LimitSats.Sat)
 	}
@@ -74,7 +78,7 @@ func (m mutations) APIKeySetLimit(ctx context.Context, in generated.APIKeySetLim
 }
 
 func (m mutations) APIKeyRemoveLimit(ctx context.Context, in generated.APIKeyRemoveLimitInput) (*generated.APIKeySetLimitPayload, error) {
-	id, err := keyID(in.ID)
+	id, err := m.managedKey(ctx, in.ID)
 	if err == nil {
 		err = m.Ledger.RemoveLimit(ctx, account(ctx), id, windowOf(in.LimitTimeWindow))
 	}
@@ -87,7 +91,7 @@ func (m mutations) APIKeyRemoveLimit(ctx context.Context, in generated.APIKeyRem
 
 // Limits reads what a key may still spend, exact at this moment.
 func (k keys) Limits(ctx context.Context, key *generated.APIKey) (*generated.APIKeyLimits, error) {
-	spending, err := k.Ledger.Spending(ctx, key.KeyID)
+	spending, err := k.spending(ctx, account(ctx), key.KeyID)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +161,14 @@ func scopesOf(asked []generated.Scope, who identity.Principal) ([]payment.Scope,
 		scopes = append(scopes, scope)
 	}
 	return scopes, nil
+}
+
+// managedKey is the id of a key that is about to be changed.
+func (r *resolver) managedKey(ctx context.Context, text string) (payment.KeyID, error) {
+	if err := r.limited(ctx, limit.Accounts); err != nil {
+		return payment.KeyID{}, err
+	}
+	return keyID(text)
 }
 
 // keyID reads an id; one that is no UUID names no key.

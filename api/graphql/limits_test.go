@@ -20,7 +20,7 @@ func TestOversizedOperationsAreRefused(t *testing.T) {
 		"too many fields":     `{ me { ` + aliases("id", 1_300) + ` } }`[:0] + `{ me { ` + aliases("id", 1_200) + ` ...F } } fragment F on User { ` + aliases("phone", 900) + ` }`,
 		"doubling fragments":  doubling(30),
 		"too complex":         `{ me { defaultAccount { wallets { ` + aliases("transactions(first: 100) { nodes { "+leaf+" } }", 20) + ` } } } }`,
-		"keys by alias":       `{ me { ` + aliases("apiKeys { limits { dailySpentSats } }", 30) + ` } }`,
+		"keys by alias":       `{ me { ` + aliases("apiKeys { limits { dailySpentSats } }", 120) + ` } }`,
 		"quadratic":           `{ globals { ` + strings.Repeat("network ", 1_500) + ` } }`,
 		"too deep":            `{ me ` + strings.Repeat("{ defaultAccount { walletById(walletId: \"x\") { invoices { nodes { ... on LnInvoice { __typename } } } } } ", 1) + strings.Repeat("} ", 1) + `}`,
 	} {

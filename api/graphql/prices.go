@@ -46,7 +46,7 @@ type display struct {
 // display never fails: a history without dollars is still a history. Amounts are shown at the price of now.
 func (r *resolver) display(ctx context.Context, account payment.AccountID) display {
 	d := display{currency: dollars}
-	if user, err := r.Ledger.User(ctx, account); err == nil && user.DisplayCurrency != "" {
+	if user, err := r.user(ctx, account); err == nil && user.DisplayCurrency != "" {
 		d.currency = user.DisplayCurrency
 	}
 	if r.Prices == nil {

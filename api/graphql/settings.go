@@ -81,8 +81,8 @@ func (m mutations) AccountUpdateDefaultWalletID(ctx context.Context, in generate
 
 // changed makes a change to the caller's account, and reads how it is now.
 func (r *resolver) changed(ctx context.Context, input any, change func() error) (ledger.User, error) {
-	if bad := scalar.Problem(input); bad != nil {
-		return ledger.User{}, bad
+	if err := r.managed(ctx, input); err != nil {
+		return ledger.User{}, err
 	}
 	if err := change(); err != nil {
 		return ledger.User{}, err
@@ -92,8 +92,8 @@ func (r *resolver) changed(ctx context.Context, input any, change func() error) 
 
 // CallbackEndpointAdd stores an address to call.
 func (m mutations) CallbackEndpointAdd(ctx context.Context, in generated.CallbackEndpointAddInput) (*generated.CallbackEndpointAddPayload, error) {
-	if bad := scalar.Problem(in); bad != nil {
-		return &generated.CallbackEndpointAddPayload{Errors: m.payloadErrors(ctx, bad)}, nil
+	if err := m.managed(ctx, in); err != nil {
+		return &generated.CallbackEndpointAddPayload{Errors: m.payloadErrors(ctx, err)}, nil
 	}
 	added, err := m.Ledger.AddCallback(ctx, account(ctx), in.URL.Text)
 	if err != nil {
@@ -104,8 +104,8 @@ func (m mutations) CallbackEndpointAdd(ctx context.Context, in generated.Callbac
 
 // CallbackEndpointDelete forgets one.
 func (m mutations) CallbackEndpointDelete(ctx context.Context, in generated.CallbackEndpointDeleteInput) (*generated.SuccessPayload, error) {
-	if bad := scalar.Problem(in); bad != nil {
-		return &generated.SuccessPayload{Errors: m.payloadErrors(ctx, bad)}, nil
+	if err := m.managed(ctx, in); err != nil {
+		return &generated.SuccessPayload{Errors: m.payloadErrors(ctx, err)}, nil
 	}
 	return m.succeeded(ctx, m.Ledger.DeleteCallback(ctx, account(ctx), in.ID.ID)), nil
 }

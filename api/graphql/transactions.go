@@ -62,7 +62,7 @@ func (r *resolver) listed(ctx context.Context, filter ledger.TransactionFilter) 
 
 // pending lists deposits that are seen and not credited.
 func (r *resolver) pending(ctx context.Context, account payment.AccountID, wallets []payment.WalletID, address string) ([]*generated.Transaction, error) {
-	rows, err := r.Ledger.PendingReceives(ctx, account, wallets, address)
+	rows, err := r.pendingReceives(ctx, account, wallets, address)
 	return r.shown(ctx, account, rows), err
 }
 

@@ -40,7 +40,7 @@ func (p purse) filter() ledger.TransactionFilter {
 }
 
 func (p purse) pendingBalance(ctx context.Context) (int64, error) {
-	rows, err := p.Ledger.PendingReceives(ctx, p.account, []payment.WalletID{p.wallet}, "")
+	rows, err := p.pendingReceives(ctx, p.account, []payment.WalletID{p.wallet}, "")
 	var sum payment.Msat
 	for _, row := range rows {
 		sum += row.Amount

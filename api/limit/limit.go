@@ -14,9 +14,10 @@ type Limiter interface {
 
 // Classes of what is limited.
 const (
-	Payments    = "payments"  // sends and fee probes
+	Payments    = "payments"  // sends, fee probes and estimates
 	Invoices    = "invoices"  // creating them
 	Addresses   = "addresses" // creating them
+	Accounts    = "account"   // changes to accounts and API keys, canceling invoices
 	Logins      = "logins"    // by address
 	Reads       = "reads"
 	Anonymous   = "anonymous"   // calls without credentials, by address

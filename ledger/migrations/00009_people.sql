@@ -105,6 +105,25 @@ $$;
 -- +goose StatementEnd
 CREATE TRIGGER key_guard BEFORE UPDATE ON api_keys FOR EACH ROW EXECUTE FUNCTION key_guard();
 
+-- Keys are few, so that an account's budgets can be read at once. An expired key counts until it is revoked.
+CREATE INDEX api_keys_in_force ON api_keys (account_id) WHERE revoked_at IS NULL;
+CREATE INDEX api_keys_revoked ON api_keys (account_id, created_at) WHERE revoked_at IS NOT NULL;
+-- +goose StatementBegin
+CREATE FUNCTION key_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM FROM accounts WHERE id = NEW.account_id FOR NO KEY UPDATE; -- one at a time, so that the count is true
+    IF EXISTS (SELECT FROM api_keys WHERE id = NEW.id) THEN
+        RETURN NEW; -- asked again: it is made already
+    END IF;
+    IF (SELECT count(*) FROM api_keys WHERE account_id = NEW.account_id AND revoked_at IS NULL) >= 100 THEN
+        RAISE EXCEPTION 'account % has all the API keys it may have', NEW.account_id USING ERRCODE = 'HF007';
+    END IF;
+    RETURN NEW;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER key_count BEFORE INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION key_count();
+
 -- Where an account wants to be called when something happens.
 CREATE TABLE callback_endpoints (
     id         uuid        PRIMARY KEY,
@@ -171,8 +190,10 @@ DROP TABLE contacts, callback_endpoints;
 DROP FUNCTION contact_count(), callback_guard();
 REVOKE UPDATE (last_used_at) ON api_keys FROM holdfast_app;
 REVOKE INSERT (id, account_id, name, secret_hash, scopes, created_at, expires_at) ON api_keys FROM holdfast_app;
+DROP TRIGGER key_count ON api_keys;
 DROP TRIGGER key_guard ON api_keys;
-DROP FUNCTION key_guard();
+DROP FUNCTION key_count(), key_guard();
+DROP INDEX api_keys_in_force, api_keys_revoked;
 ALTER TABLE api_keys RESET (fillfactor);
 ALTER TABLE api_keys DROP COLUMN scopes, DROP COLUMN last_used_at, DROP CONSTRAINT api_keys_name_check;
 DROP FUNCTION account_ensure(uuid, uuid, uuid, timestamptz), account_of_phone(text, uuid, uuid, uuid, timestamptz),

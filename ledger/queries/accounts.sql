@@ -26,6 +26,14 @@ SELECT * FROM api_keys WHERE secret_hash = $1;
 -- name: Keys :many
 SELECT * FROM api_keys WHERE (sqlc.narg(account_id)::uuid IS NULL OR account_id = sqlc.narg(account_id)) ORDER BY created_at, id;
 
+-- name: NewestKeys :many
+-- Those in force, which are few, and of the revoked ones the newest: there is no end to them.
+SELECT k.* FROM (
+    SELECT * FROM api_keys a WHERE a.account_id = sqlc.arg(account_id) AND a.revoked_at IS NULL
+     UNION ALL
+   (SELECT * FROM api_keys r WHERE r.account_id = sqlc.arg(account_id) AND r.revoked_at IS NOT NULL ORDER BY r.created_at DESC LIMIT sqlc.arg(max_revoked))
+) k ORDER BY k.created_at, k.id;
+
 -- name: RevokeKey :execrows
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, sqlc.narg(given)::timestamptz, clock_timestamp()) WHERE id = sqlc.arg(id) AND account_id = sqlc.arg(account_id);
 
@@ -37,6 +45,13 @@ SELECT budget_set_limit(sqlc.arg(account_id), sqlc.arg(key_id), sqlc.arg(window_
 SELECT window_no::integer AS window_no, (limit_sat IS NOT NULL)::boolean AS limited, coalesce(limit_sat, 0)::bigint AS limit_sat,
        spent_sat::bigint AS spent_sat, coalesce(frees_at, 'epoch')::timestamptz AS frees_at, reserved_sat::bigint AS reserved_sat
   FROM budget_spending(sqlc.arg(key_id), sqlc.narg(given)) AS t(window_no, limit_sat, spent_sat, frees_at, reserved_sat) ORDER BY 1;
+
+-- name: Spendings :many
+-- Spending of several keys.
+SELECT k.id::uuid AS key_id, window_no::integer AS window_no, (limit_sat IS NOT NULL)::boolean AS limited, coalesce(limit_sat, 0)::bigint AS limit_sat,
+       spent_sat::bigint AS spent_sat, coalesce(frees_at, 'epoch')::timestamptz AS frees_at, reserved_sat::bigint AS reserved_sat
+  FROM unnest(sqlc.arg(key_ids)::uuid[]) AS k(id)
+ CROSS JOIN LATERAL budget_spending(k.id, sqlc.narg(given)) AS t(window_no, limit_sat, spent_sat, frees_at, reserved_sat) ORDER BY 1, 2;
 
 -- name: KeysToAdvance :many
 SELECT key_id FROM budgets

@@ -6,6 +6,11 @@ SELECT t.* FROM transactions_page(sqlc.arg(account_id), sqlc.arg(wallet_ids)::uu
 -- name: Transaction :one
 SELECT * FROM transaction_details WHERE id = $1 AND account_id = $2;
 
+-- name: TransactionsByID :many
+-- Row by row through the primary keys, whatever the planner thinks of the list.
+SELECT t.* FROM unnest(sqlc.arg(ids)::uuid[]) AS wanted(id)
+ CROSS JOIN LATERAL (SELECT * FROM transaction_details d WHERE d.id = wanted.id AND d.account_id = sqlc.arg(account_id) OFFSET 0) t;
+
 -- name: TransactionOfPayment :one
 -- Its two rows are in two wallets.
 SELECT * FROM transaction_details

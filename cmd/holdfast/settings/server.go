@@ -79,13 +79,15 @@ type Limits struct {
 
 // Rates are the rate limits, by class and subject.
 type Rates struct {
-	RatePayments          limit.Rate `type:"setting" setting:"HOLDFAST_RATE_PAYMENTS" otherwise:"600 per 1m, burst 100" placeholder:"RATE" help:"Payments and fee probes per account."`
+	RatePayments          limit.Rate `type:"setting" setting:"HOLDFAST_RATE_PAYMENTS" otherwise:"600 per 1m, burst 100" placeholder:"RATE" help:"Payments, fee probes and fee estimates per account."`
 	RatePaymentsPerKey    limit.Rate `type:"setting" setting:"HOLDFAST_RATE_PAYMENTS_PER_KEY" otherwise:"300 per 1m, burst 50" placeholder:"RATE" help:"The same per API key."`
 	RateInvoices          limit.Rate `type:"setting" setting:"HOLDFAST_RATE_INVOICES" otherwise:"600 per 1m, burst 100" placeholder:"RATE" help:"Invoices per account."`
 	RateInvoicesPerKey    limit.Rate `type:"setting" setting:"HOLDFAST_RATE_INVOICES_PER_KEY" otherwise:"300 per 1m, burst 50" placeholder:"RATE" help:"The same per API key."`
 	RateInvoicesForOthers limit.Rate `type:"setting" setting:"HOLDFAST_RATE_INVOICES_FOR_OTHERS" otherwise:"30 per 1m, burst 10" placeholder:"RATE" help:"Invoices asked for without credentials, for a recipient, per client address."`
 	RateAddresses         limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ADDRESSES" otherwise:"60 per 1m, burst 20" placeholder:"RATE" help:"On-chain addresses per account."`
 	RateAddressesPerKey   limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ADDRESSES_PER_KEY" otherwise:"30 per 1m, burst 10" placeholder:"RATE" help:"The same per API key."`
+	RateAccount           limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ACCOUNT" otherwise:"60 per 1m, burst 60" placeholder:"RATE" help:"Changes to an account and its API keys, and canceling invoices, per account."`
+	RateAccountPerKey     limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ACCOUNT_PER_KEY" otherwise:"60 per 1m, burst 30" placeholder:"RATE" help:"The same per API key."`
 	RateLogins            limit.Rate `type:"setting" setting:"HOLDFAST_RATE_LOGINS" otherwise:"20 per 1m, burst 10" placeholder:"RATE" help:"Logins per client address."`
 	RateAnonymous         limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ANONYMOUS" otherwise:"300 per 1m, burst 100" placeholder:"RATE" help:"Calls without credentials per client address."`
 	RateBadCredentials    limit.Rate `type:"setting" setting:"HOLDFAST_RATE_BAD_CREDENTIALS" otherwise:"60 per 1m, burst 30" placeholder:"RATE" help:"Calls whose credentials prove nothing, per client address."`
@@ -98,6 +100,7 @@ func (r Rates) Limiter() limit.Rates {
 		limit.Payments:    {Account: r.RatePayments, Key: r.RatePaymentsPerKey},
 		limit.Invoices:    {Account: r.RateInvoices, Key: r.RateInvoicesPerKey, Address: r.RateInvoicesForOthers},
 		limit.Addresses:   {Account: r.RateAddresses, Key: r.RateAddressesPerKey},
+		limit.Accounts:    {Account: r.RateAccount, Key: r.RateAccountPerKey},
 		limit.Logins:      {Address: r.RateLogins},
 		limit.Anonymous:   {Address: r.RateAnonymous},
 		limit.Credentials: {Address: r.RateBadCredentials},

@@ -203,6 +203,50 @@ func (q *Queries) Liabilities(ctx context.Context) (int64, error) {
 	return column_1, err
 }
 
+const newestKeys = `-- name: NewestKeys :many
+SELECT k.id, k.account_id, k.name, k.secret_hash, k.created_at, k.revoked_at, k.expires_at, k.scopes, k.last_used_at FROM (
+    SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at, scopes, last_used_at FROM api_keys a WHERE a.account_id = $1 AND a.revoked_at IS NULL
+     UNION ALL
+   (SELECT id, account_id, name, secret_hash, created_at, revoked_at, expires_at, scopes, last_used_at FROM api_keys r WHERE r.account_id = $1 AND r.revoked_at IS NOT NULL ORDER BY r.created_at DESC LIMIT $2)
+) k ORDER BY k.created_at, k.id
+`
+
+type NewestKeysParams struct {
+	AccountID  uuid.UUID
+	MaxRevoked int32
+}
+
+// Those in force, which are few, and of the revoked ones the newest: there is no end to them.
+func (q *Queries) NewestKeys(ctx context.Context, arg NewestKeysParams) ([]ApiKey, error) {
+	rows, err := q.db.Query(ctx, newestKeys, arg.AccountID, arg.MaxRevoked)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApiKey
+	for rows.Next() {
+		var i ApiKey
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.Name,
+			&i.SecretHash,
+			&i.CreatedAt,
+			&i.RevokedAt,
+			&i.ExpiresAt,
+			&i.Scopes,
+			&i.LastUsedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const nodeBalance = `-- name: NodeBalance :one
 SELECT coalesce(sum(balance), 0)::bigint FROM system_balances WHERE name = 'node' AND node = $1::text AND currency = 'BTC'
 `
@@ -334,6 +378,57 @@ func (q *Queries) Spending(ctx context.Context, arg SpendingParams) ([]SpendingR
 	for rows.Next() {
 		var i SpendingRow
 		if err := rows.Scan(
+			&i.WindowNo,
+			&i.Limited,
+			&i.LimitSat,
+			&i.SpentSat,
+			&i.FreesAt,
+			&i.ReservedSat,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const spendings = `-- name: Spendings :many
+SELECT k.id::uuid AS key_id, window_no::integer AS window_no, (limit_sat IS NOT NULL)::boolean AS limited, coalesce(limit_sat, 0)::bigint AS limit_sat,
+       spent_sat::bigint AS spent_sat, coalesce(frees_at, 'epoch')::timestamptz AS frees_at, reserved_sat::bigint AS reserved_sat
+  FROM unnest($1::uuid[]) AS k(id)
+ CROSS JOIN LATERAL budget_spending(k.id, $2) AS t(window_no, limit_sat, spent_sat, frees_at, reserved_sat) ORDER BY 1, 2
+`
+
+type SpendingsParams struct {
+	KeyIds []uuid.UUID
+	Given  *time.Time
+}
+
+type SpendingsRow struct {
+	KeyID       uuid.UUID
+	WindowNo    int32
+	Limited     bool
+	LimitSat    int64
+	SpentSat    int64
+	FreesAt     time.Time
+	ReservedSat int64
+}
+
+// Spending of several keys.
+func (q *Queries) Spendings(ctx context.Context, arg SpendingsParams) ([]SpendingsRow, error) {
+	rows, err := q.db.Query(ctx, spendings, arg.KeyIds, arg.Given)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SpendingsRow
+	for rows.Next() {
+		var i SpendingsRow
+		if err := rows.Scan(
+			&i.KeyID,
 			&i.WindowNo,
 			&i.Limited,
 			&i.LimitSat,

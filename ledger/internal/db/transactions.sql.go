@@ -303,3 +303,57 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 	}
 	return items, nil
 }
+
+const transactionsByID = `-- name: TransactionsByID :many
+SELECT t.id, t.account_id, t.wallet_id, t.created_at, t.currency, t.direction, t.payment_id, t.state, t.settled_by, t.amount, t.fee, t.memo, t.external_id, t.payment_hash, t.invoice, t.address, t.counterparty_wallet_id, t.counterparty_username, t.preimage, t.payment_secret, t.txid, t.vout FROM unnest($1::uuid[]) AS wanted(id)
+ CROSS JOIN LATERAL (SELECT id, account_id, wallet_id, created_at, currency, direction, payment_id, state, settled_by, amount, fee, memo, external_id, payment_hash, invoice, address, counterparty_wallet_id, counterparty_username, preimage, payment_secret, txid, vout FROM transaction_details d WHERE d.id = wanted.id AND d.account_id = $2 OFFSET 0) t
+`
+
+type TransactionsByIDParams struct {
+	Ids       []uuid.UUID
+	AccountID uuid.UUID
+}
+
+// Row by row through the primary keys, whatever the planner thinks of the list.
+func (q *Queries) TransactionsByID(ctx context.Context, arg TransactionsByIDParams) ([]TransactionDetail, error) {
+	rows, err := q.db.Query(ctx, transactionsByID, arg.Ids, arg.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TransactionDetail
+	for rows.Next() {
+		var i TransactionDetail
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.WalletID,
+			&i.CreatedAt,
+			&i.Currency,
+			&i.Direction,
+			&i.PaymentID,
+			&i.State,
+			&i.SettledBy,
+			&i.Amount,
+			&i.Fee,
+			&i.Memo,
+			&i.ExternalID,
+			&i.PaymentHash,
+			&i.Invoice,
+			&i.Address,
+			&i.CounterpartyWalletID,
+			&i.CounterpartyUsername,
+			&i.Preimage,
+			&i.PaymentSecret,
+			&i.Txid,
+			&i.Vout,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
