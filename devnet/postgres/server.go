@@ -101,8 +101,22 @@ func start(ctx context.Context, cfg Config, bin string, cred *syscall.Credential
 
 var errPortInUse = errors.New("port in use")
 
-// launch runs the server on s.port and waits until it is ready.
-func (s *Server) launch(ctx context.Context, cfg Config, bin string, cred *syscall.Credential, where place) error {
+// errStillInUse: the processes of a killed server notice its death one after the other, and hold its memory until then.
+var errStillInUse = errors.New("the processes of a killed server have not ended yet")
+
+// oldEndsWithin is how long they may take.
+const oldEndsWithin = 10 * time.Second
+
+// launch runs the server on s.port and waits until it is ready, and before that for what a killed one has left.
+func (s *Server) launch(ctx context.Context, cfg Config, bin string, cred *syscall.Credential, where place) (err error) {
+	process.Poll(ctx, oldEndsWithin, 100*time.Millisecond, func() bool {
+		err = s.launchOnce(ctx, cfg, bin, cred, where)
+		return !errors.Is(err, errStillInUse)
+	})
+	return err
+}
+
+func (s *Server) launchOnce(ctx context.Context, cfg Config, bin string, cred *syscall.Credential, where place) error {
 	listener, err := net.Listen("tcp", s.address())
 	if err != nil {
 		return fmt.Errorf("%w: Postgres cannot listen on %s: choose another base port or stop what uses it", errPortInUse, s.address())
@@ -129,6 +143,9 @@ func (s *Server) launch(ctx context.Context, cfg Config, bin string, cred *sysca
 		tail := s.proc.LogTail(10)
 		if strings.Contains(tail, "could not bind") {
 			err = errors.Join(errPortInUse, err)
+		}
+		if strings.Contains(tail, "is still in use") {
+			err = errors.Join(errStillInUse, err)
 		}
 		return errors.Join(fmt.Errorf("%w\nlast lines of %s:\n%s", err, cfg.Log, tail), s.proc.Kill())
 	}
