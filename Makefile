@@ -14,7 +14,7 @@ help: ## print this list
 build: ## build bin/holdfast
 	@$(GO) build -o $(HOLDFAST) ./cmd/holdfast
 
-dev: build ## bring up Bitcoin, Lightning, Temporal, Postgres and a worker on this machine; run the demo; stay until Ctrl-C
+dev: build ## bring up Bitcoin, Lightning, Temporal, Postgres, a worker and the API on this machine; run the demo; stay until Ctrl-C
 	$(HOLDFAST) dev
 
 demo: build ## run the demo on the running network, or on one of its own, and exit

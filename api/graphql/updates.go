@@ -144,18 +144,17 @@ func (f *follower) news(ctx context.Context) ([]ledger.Transaction, error) {
 	for _, row := range rows {
 		listed[row.ID] = true
 	}
+	var pending []uuid.UUID
 	for id, was := range f.seen {
-		if was.status != ledger.TransactionPending || listed[id] {
-			continue
-		}
-		row, err := f.Ledger.Transaction(ctx, f.account, id)
-		switch {
-		case err == nil:
-			rows = append(rows, row)
-		case !payment.IsReason(err, payment.ReasonPaymentNotFound):
-			return nil, err
+		if was.status == ledger.TransactionPending && !listed[id] {
+			pending = append(pending, id)
 		}
 	}
+	again, err := f.Ledger.TransactionsByID(ctx, f.account, pending)
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, again...)
 	changed := slices.DeleteFunc(rows, func(row ledger.Transaction) bool { return f.seen[row.ID].status == row.Status })
 	for _, row := range changed {
 		f.seen[row.ID] = seen{row.Status, row.CreatedAt}
