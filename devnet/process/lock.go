@@ -43,7 +43,8 @@ func (l *Lock) Unlock() error {
 	if l.file == nil {
 		return nil
 	}
-	err := l.file.Close()
+	// Closing alone would leave it to a child that is being started: between fork and exec that has a copy of every file.
+	err := errors.Join(syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN), l.file.Close())
 	l.file = nil
 	return err
 }
