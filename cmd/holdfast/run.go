@@ -22,6 +22,7 @@ type commands struct {
 
 	Wallet  walletCommands  `cmd:"" help:"Wallets, their invoices and addresses."`
 	Key     keyCommands     `cmd:"" help:"API keys and their budgets."`
+	Account accountCommands `cmd:"" help:"Limits of accounts, which operators set."`
 	Pay     payCommands     `cmd:"" help:"Pay an invoice, an address or another wallet."`
 	Payment paymentCommands `cmd:"" help:"See and steer payments."`
 	Worker  workerCommand   `cmd:"" help:"Serve payments until SIGINT or SIGTERM."`
