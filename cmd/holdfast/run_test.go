@@ -76,7 +76,7 @@ func TestHelp(t *testing.T) {
 	if got.code != show.OK || got.err != "" {
 		t.Fatalf("code %d, stderr %q", got.code, got.err)
 	}
-	for _, want := range []string{"Exit codes:", "4  the payment is pending", "wallet create", "key limit set", "account limit set", "payment abandon", "config worker", "devnet kill", "$DATABASE_URL"} {
+	for _, want := range []string{"Exit codes:", "4  the payment is pending", "wallet create", "key limit set", "account limit set", "deployment promote", "payment abandon", "config worker", "devnet kill", "$DATABASE_URL"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("%q is missing in\n%s", want, got.out)
 		}
