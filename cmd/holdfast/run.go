@@ -27,6 +27,7 @@ type commands struct {
 	Payment    paymentCommands    `cmd:"" help:"See and steer payments."`
 	Worker     workerCommand      `cmd:"" help:"Serve payments until SIGINT or SIGTERM."`
 	API        apiCommand         `cmd:"" name:"api" help:"Serve the core API until SIGINT or SIGTERM."`
+	Codec      codecCommand       `cmd:"" help:"Open sealed payloads for the Temporal UI until SIGINT or SIGTERM."`
 	Config     configCommands     `cmd:"" help:"Print the settings that are in force, and where each comes from."`
 	Deployment deploymentCommands `cmd:"" help:"Builds of the worker: which are there, and which gets new work."`
 	Migrate    migrateCommands    `cmd:"" help:"The ledger's database schema."`
