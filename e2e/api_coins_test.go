@@ -80,7 +80,11 @@ func TestAPINodeLacksCoins(t *testing.T) {
 	c.shown(row)
 	message := answers[(lucky+1)%calls].Errors[0].Message
 	speaks(t, message)
-	t.Logf("a node without coins: %s", message)
+	states := map[payment.State]int{} // refused: by the estimate; failed: after money and budget were reserved
+	for _, row := range c.payments() {
+		states[row.State]++
+	}
+	t.Logf("a node without coins: %s %v", message, states)
 
 	giveBack()
 	again := pay.next(c)

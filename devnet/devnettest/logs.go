@@ -11,7 +11,8 @@ const logsEnv = "HOLDFAST_TEST_LOGS"
 
 // keepLogs is a shell's function: the logs of the network in $1 go to the folder $2, the last 20 MB of each. What an earlier
 // failure of the same tests has left there is replaced, so that failures do not pile up.
-const keepLogs = `keep() {
+const keepLogs = `umask 077
+keep() {
   for log in "$1"/*.log "$1"/log/*.log; do
     [ -s "$log" ] || continue
     [ -n "$cleared" ] || { mkdir -p "$2" && rm -f "$2"/*.log; cleared=yes; }
