@@ -83,12 +83,11 @@ func (d *deps) starter(ctx context.Context) (*starter.Starter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.temporal == nil {
-		if d.temporal, err = d.dialTemporal(ctx, client.DialContext); err != nil {
-			return nil, err
-		}
+	temporal, err := d.connectTemporal(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return starter.New(d.temporal, books, starterConfig(network, nodes, shared), d.log), nil
+	return starter.New(temporal, books, starterConfig(network, nodes, shared), d.log), nil
 }
 
 // starterConfig is what payments may cost, and how long a call waits for them.
@@ -98,6 +97,14 @@ func starterConfig(network string, nodes []string, shared settings.Shared) start
 		Fees: starter.FeePolicy{PartsPerMillion: shared.FeePPM, Floor: shared.FeeFloorSat.MustMsat()},
 		Dust: shared.DustSat, HoldLocks: shared.LockTime,
 	}
+}
+
+// connectTemporal opens Temporal alone.
+func (d *deps) connectTemporal(ctx context.Context) (_ client.Client, err error) {
+	if d.temporal == nil {
+		d.temporal, err = d.dialTemporal(ctx, client.DialContext)
+	}
+	return d.temporal, err
 }
 
 // dialTemporal connects by one of the SDK's ways: at once, or when it is first used.

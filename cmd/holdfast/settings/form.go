@@ -36,6 +36,11 @@ func form(kind, text string) (string, error) {
 		if len(text) > longest || strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 			return text, errors.New("Use 1 to 16 letters and digits.")
 		}
+	case "build":
+		const longest = 64
+		if len(text) > longest || strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
+			return text, errors.New("Use 1 to 64 letters, digits, dots, hyphens and underscores: a version, or a commit.")
+		}
 	case "token":
 		if len(text) < minToken || strings.ContainsAny(text, " \t\r\n") {
 			return text, errors.New("Use at least 20 characters without spaces, from a random source.")

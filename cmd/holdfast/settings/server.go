@@ -112,5 +112,6 @@ func (r Rates) Limiter() limit.Rates {
 type Worker struct {
 	Metrics         string `type:"setting" setting:"HOLDFAST_METRICS_WORKER" form:"address" placeholder:"HOST:PORT" help:"Where /metrics is served. Not set: nowhere."`
 	Depth           int64  `type:"setting" setting:"HOLDFAST_CONFIRMATIONS" min:"1" max:"1000" placeholder:"N" help:"Confirmations that make a transaction final. Not set: 1 on regtest, 3 elsewhere."`
+	BuildID         string `name:"build-id" type:"setting" setting:"HOLDFAST_BUILD_ID" form:"build" placeholder:"ID" help:"Which build this is, in a fleet that has several: it gets new work once it is promoted. Not set: there is one."`
 	MaxFeeRateSatVB int64  `name:"max-fee-rate" type:"setting" setting:"HOLDFAST_MAX_FEE_RATE_SAT_VB" otherwise:"500" min:"1" max:"100000" placeholder:"N" help:"The most that a fee bump or a rescue may pay, in sat/vB."`
 }
