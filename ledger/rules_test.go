@@ -231,3 +231,23 @@ func TestAcknowledgedMeansDurable(t *testing.T) {
 		t.Fatalf("%d unlogged tables, %d settings of synchronous_commit", unlogged, hasty)
 	}
 }
+
+// Whoever may execute a function of a trigger may put it on a table of his own and have it work there with its owner's
+// rights, on rows that he writes. So nothing that works with the owner's rights is for everybody.
+func TestOwnersRightsAreNotForEverybody(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	var open []string
+	queryRow(t, b.url, `SELECT coalesce(array_agg(oid::regprocedure::text), '{}') FROM pg_proc
+		WHERE prosecdef AND pronamespace = 'public'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE')`)(&open)
+	if len(open) > 0 {
+		t.Errorf("everybody may execute %v", open)
+	}
+	got := execAs(t, b.url, app, `CREATE TEMP TABLE mine (account_limit_id uuid, spent_at timestamptz, state text, amount bigint, fee bigint, fee_overage bigint);
+		CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION account_limit_resolve();
+		INSERT INTO mine SELECT key_id, at, 'failed' FROM spends WHERE state = 'reserved'`)
+	if got != notPermitted {
+		t.Errorf("spends released through a trigger on a table of one's own: SQLSTATE %q", got)
+	}
+	ledgertest.Balanced(t, b.l)
+}
