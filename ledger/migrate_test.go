@@ -173,3 +173,31 @@ func TestAccountLimitsGoAndPaymentsStay(t *testing.T) {
 	}
 	ledgertest.Balanced(t, l)
 }
+
+// A payment that has begun, and holds what it has read, ends while the migration waits for it.
+func TestAccountLimitsArriveBesidePayments(t *testing.T) {
+	t.Parallel()
+	url := ledgertest.Database(t)
+	withoutMigration(t, url, 12)
+	begun := connect(t, url)
+	step := func(sql string) {
+		t.Helper()
+		if _, err := begun.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	step("BEGIN")
+	step("SELECT FROM payments WHERE id = gen_random_uuid()") // as payment_known
+	migrated := make(chan error, 1)
+	go func() { migrated <- ledger.MigrateUp(context.WithoutCancel(t.Context()), url) }()
+	for waits := false; !waits; {
+		queryRow(t, url, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'payments'::regclass AND NOT granted)")(&waits)
+	}
+	step("SELECT FROM api_keys WHERE id = gen_random_uuid()")
+	step("SELECT FROM budgets WHERE key_id = gen_random_uuid() FOR NO KEY UPDATE") // as payment_admit
+	step("COMMIT")
+	if err := <-migrated; err != nil {
+		t.Error(err)
+	}
+	wantNoDeadlock(t, url)
+}

@@ -2,6 +2,10 @@
 -- Lock order, as everywhere: payment row, invoice of ours, budget rows by id, wallets by id, then new rows.
 -- +goose Up
 
+-- In the order in which payments take them, and before anything else: else a payment that has its row and wants its budget,
+-- and this migration, which has changed budgets and wants payments, wait for each other.
+LOCK TABLE payments, budgets, api_keys IN ACCESS EXCLUSIVE MODE;
+
 -- A budget is of an API key, whose id it has, or of what an account does for one purpose; then key_id is an id of its own.
 ALTER TABLE budgets
     DROP CONSTRAINT budgets_key_id_fkey,
