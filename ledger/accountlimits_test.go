@@ -210,6 +210,9 @@ func TestLimitsOfNewAccounts(t *testing.T) {
 		t.Errorf("new accounts begin with %+v", got)
 	}
 	after := ledgertest.Funded(t, l, 1_000*sat)
+	if got := must[[]ledger.AccountSpending](t)(l.AccountSpendings(t.Context(), after.AccountID)); len(got) != 1 || got[0].Purpose != payment.InternalSend {
+		t.Errorf("a new account has %+v", got) // the default that was removed costs it nothing
+	}
 	mustPayment(t, payment.Settled)(l.Transfer(t.Context(), intraledger(before, after, uuid.Nil, 501*sat)))
 	p := mustPayment(t, payment.Refused)(l.Transfer(t.Context(), intraledger(after, before, uuid.Nil, 501*sat)))
 	if p.Failure.Reason != payment.ReasonAccountLimit {

@@ -24,7 +24,7 @@ CREATE TABLE account_limit_defaults (
 CREATE FUNCTION account_limits_open() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     INSERT INTO budgets (key_id, account_id, purpose, limits)
-    SELECT gen_random_uuid(), NEW.id, purpose, limits FROM account_limit_defaults;
+    SELECT gen_random_uuid(), NEW.id, purpose, limits FROM account_limit_defaults WHERE array_remove(limits, NULL) <> '{}';
     RETURN NULL;
 END
 $$;
