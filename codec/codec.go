@@ -2,7 +2,6 @@ package codec
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -18,14 +17,10 @@ const (
 )
 
 // Converters are what a Temporal client needs: values go through the keys, and so do the texts of failures. Without keys they
-// are the SDK's own.
+// write as the SDK's own do.
 func (k Keys) Converters() (converter.DataConverter, converter.FailureConverter) {
-	plain := converter.GetDefaultDataConverter()
-	if k.None() {
-		return plain, temporal.GetDefaultFailureConverter()
-	}
-	sealing := converter.NewCodecDataConverter(plain, k)
-	return sealing, temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: sealing, EncodeCommonAttributes: true})
+	sealing := values{converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), k)}
+	return sealing, temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: sealing, EncodeCommonAttributes: !k.None()})
 }
 
 // Encode seals payloads (converter.PayloadCodec).
@@ -70,14 +65,14 @@ func (k Keys) open(payload *commonpb.Payload) (*commonpb.Payload, error) {
 	id := payload.GetMetadata()[keyMarker]
 	box, known := k.boxes[string(id)]
 	if !known {
-		return nil, fmt.Errorf("codec: there is no key %q: add it to HOLDFAST_PAYLOAD_KEYS", id)
+		return nil, unopened(fmt.Sprintf("there is no key %q: add it to HOLDFAST_PAYLOAD_KEYS", id))
 	}
 	if len(payload.Data) < box.NonceSize() {
-		return nil, errors.New("codec: a sealed payload is too short")
+		return nil, unopened("a sealed payload is too short")
 	}
 	plain, err := box.Open(nil, payload.Data[:box.NonceSize()], payload.Data[box.NonceSize():], id)
 	if err != nil {
-		return nil, fmt.Errorf("codec: a payload does not open with key %q", id)
+		return nil, unopened(fmt.Sprintf("a payload does not open with key %q", id))
 	}
 	opened := &commonpb.Payload{}
 	if err := proto.Unmarshal(plain, opened); err != nil {

@@ -8,4 +8,5 @@
 //  2. What nobody sealed passes through, so that a house may begin to seal while payments are on their way.
 //  3. The first key seals, every key opens.
 //  4. The endpoint only opens.
+//  5. What does not open is unknown: a workflow that meets it waits for a worker that has the key, and decides nothing.
 package codec

@@ -27,6 +27,7 @@ import (
 // fleet is a house whose workers have builds, and whose payloads may be sealed.
 type fleet struct {
 	t        *testing.T
+	address  string // of Temporal
 	temporal client.Client
 	books    *ledger.Ledger
 	door     *starter.Starter
@@ -46,14 +47,8 @@ func newFleet(t *testing.T, keys codec.Keys) *fleet {
 			t.Error(err)
 		}
 	})
-	f := &fleet{t: t}
-	values, failures := keys.Converters()
-	f.await("Temporal", func() bool {
-		f.temporal, err = client.DialContext(t.Context(), client.Options{
-			HostPort: core.Temporal, DataConverter: values, FailureConverter: failures, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-		})
-		return err == nil
-	})
+	f := &fleet{t: t, address: core.Temporal}
+	f.dial(keys)
 	f.await("the namespace and its search attributes", func() bool {
 		const id = "ready"
 		_, err := f.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
@@ -61,18 +56,44 @@ func newFleet(t *testing.T, keys codec.Keys) *fleet {
 		}, "Nobody")
 		return err == nil && f.temporal.TerminateWorkflow(t.Context(), id, "", id) == nil
 	})
-	t.Cleanup(f.temporal.Close)
 	if err := ledger.MigrateUp(t.Context(), core.DatabaseURL); err != nil {
 		t.Fatal(err)
 	}
 	f.books = ledgertest.Open(t, core.DatabaseURL)
 	network := lndfake.New()
 	f.bank, f.peer = network.AddNode("bank"), network.AddNode("peer")
-	cfg := starter.DefaultConfig(lndclient.Regtest, []string{"bank"})
-	cfg.Payloads = values
-	f.door = starter.New(f.temporal, f.books, cfg, slog.New(slog.DiscardHandler))
+	f.open(keys)
 	f.wallet = ledgertest.Funded(t, f.books, 1_000_000_000)
 	return f
+}
+
+// dial connects to Temporal as a process with these keys.
+func (f *fleet) dial(keys codec.Keys) {
+	f.t.Helper()
+	values, failures := keys.Converters()
+	f.await("Temporal", func() (up bool) {
+		var err error
+		f.temporal, err = client.DialContext(f.t.Context(), client.Options{
+			HostPort: f.address, DataConverter: values, FailureConverter: failures, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		})
+		return err == nil
+	})
+	f.t.Cleanup(f.temporal.Close)
+}
+
+// open gives the house a door with these keys.
+func (f *fleet) open(keys codec.Keys) {
+	cfg := starter.DefaultConfig(lndclient.Regtest, []string{"bank"})
+	cfg.Payloads, _ = keys.Converters()
+	f.door = starter.New(f.temporal, f.books, cfg, slog.New(slog.DiscardHandler))
+}
+
+// with is the same house as a process with other keys sees it.
+func (f *fleet) with(keys codec.Keys) *fleet {
+	other := *f
+	other.dial(keys)
+	other.open(keys)
+	return &other
 }
 
 func (f *fleet) await(what string, done func() bool) {

@@ -17,15 +17,27 @@ import (
 	"github.com/holdfast-pay/holdfast/codec"
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/starter"
 )
+
+// sealing is a key for each id, the first of which seals.
+func sealing(t *testing.T, ids ...string) codec.Keys {
+	t.Helper()
+	var pairs []string
+	for _, id := range ids {
+		pairs = append(pairs, id+":"+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte(id[:1]), 32)))
+	}
+	keys, err := codec.ParseKeys(strings.Join(pairs, ","))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
 
 // With keys, Temporal reads nothing of a payment but what it must find it by; the Temporal UI reads it through the endpoint.
 func TestSealedPayment(t *testing.T) {
 	t.Parallel()
-	keys, err := codec.ParseKeys("one:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := sealing(t, "one")
 	f := newFleet(t, keys)
 	f.run("")
 	var row struct{ id, invoice string }
@@ -45,7 +57,7 @@ func TestSealedPayment(t *testing.T) {
 			t.Errorf("Temporal can read %q", word)
 		}
 	}
-	opened := f.open(keys, stored.payloads)
+	opened := f.read(keys, stored.payloads)
 	for _, word := range []string{row.invoice, "5,000 sat"} { // the request, and the summary for the UI
 		if !strings.Contains(opened, word) {
 			t.Errorf("the endpoint does not open what has %q", word)
@@ -101,8 +113,8 @@ func collect(m protoreflect.Message, into *[]*commonpb.Payload) {
 	})
 }
 
-// open asks the endpoint as the Temporal UI does, and answers the opened data as text.
-func (f *fleet) open(keys codec.Keys, payloads []*commonpb.Payload) (text string) {
+// read asks the endpoint as the Temporal UI does, and answers the opened data as text.
+func (f *fleet) read(keys codec.Keys, payloads []*commonpb.Payload) (text string) {
 	f.t.Helper()
 	server := httptest.NewServer(keys.Handler(nil))
 	defer server.Close()
@@ -127,4 +139,42 @@ func (f *fleet) open(keys codec.Keys, payloads []*commonpb.Payload) (text string
 		text += string(payload.Data) + "\n"
 	}
 	return text
+}
+
+// A worker that has not got the key yet leaves sealed payments alone: they wait for one that has it.
+func TestSealedPaymentsWaitForTheKey(t *testing.T) {
+	t.Parallel()
+	keys := sealing(t, "one")
+	f := newFleet(t, keys)
+	stop := f.with(codec.Keys{}).run("")
+	f.await("readiness", func() bool { return f.door.Served(t.Context()) == nil })
+	ask := starter.PayInvoice{
+		Caller: starter.Caller{AccountID: f.wallet.AccountID, Door: payment.DoorGo, IdempotencyKey: "once"}, WalletID: f.wallet.ID, Invoice: f.peer.MakeInvoice(5_000).Request,
+	}
+	row, err := f.door.PayInvoice(t.Context(), ask)
+	if err != nil || row.State != payment.Pending {
+		t.Errorf("without the key: %s %+v, %v", row.State, row.Failure, err)
+	}
+	// A caller told that another body has his idempotency key would pay again under a new one.
+	if _, err := f.with(sealing(t, "two")).door.PayInvoice(t.Context(), ask); !payment.IsReason(err, payment.ReasonUnavailable) {
+		t.Errorf("repeated at a door with another key: %v", err)
+	}
+	if got := f.status(row.ID.String()); got != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		t.Errorf("without the key its workflow is %s", got)
+	}
+	stop()
+	f.run("")
+	f.await("the payment", func() bool {
+		paid, err := f.books.Payment(t.Context(), row.ID)
+		return err == nil && paid.State == payment.Settled
+	})
+	ledgertest.Balanced(t, f.books)
+}
+
+func (f *fleet) status(id string) enumspb.WorkflowExecutionStatus {
+	described, err := f.temporal.DescribeWorkflowExecution(f.t.Context(), id, "")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return described.GetWorkflowExecutionInfo().GetStatus()
 }
