@@ -23,21 +23,28 @@ func (s *Starter) EnsureWatcher(ctx context.Context, node string) error {
 	return err
 }
 
-// EnsureReconcile creates the schedule of Reconcile unless it exists. Runs missed while Temporal was away are caught up
-// only within the window: one run repairs everything.
+// EnsureReconcile creates the schedule of Reconcile unless it exists; then it tells it again what to do, with the nodes and the
+// payload keys of today. Runs missed while Temporal was away are caught up only within the window: one run repairs everything.
 func (s *Starter) EnsureReconcile(ctx context.Context, every time.Duration) error {
+	action := &client.ScheduleWorkflowAction{
+		ID: workflows.ReconcileID, Workflow: workflows.Reconcile, Args: []any{s.cfg.Nodes}, TaskQueue: workflows.WatchersQueue,
+		StaticSummary: "repairs orphans, keeps the ledger fresh, compares it with the nodes",
+	}
 	_, err := s.temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID:            workflows.ReconcileID,
 		Spec:          client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
 		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		CatchupWindow: 2 * every,
-		Action: &client.ScheduleWorkflowAction{
-			ID: workflows.ReconcileID, Workflow: workflows.Reconcile, Args: []any{s.cfg.Nodes}, TaskQueue: workflows.WatchersQueue,
-			StaticSummary: "repairs orphans, keeps the ledger fresh, compares it with the nodes",
+		Action:        action,
+	})
+	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+		return err
+	}
+	return s.temporal.ScheduleClient().GetHandle(ctx, workflows.ReconcileID).Update(ctx, client.ScheduleUpdateOptions{
+		DoUpdate: func(was client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+			schedule := was.Description.Schedule // its times, and whether it is paused, are the operator's
+			schedule.Action = action
+			return &client.ScheduleUpdate{Schedule: &schedule}, nil
 		},
 	})
-	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return nil
-	}
-	return err
 }

@@ -7,9 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -18,6 +20,7 @@ import (
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
 	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/starter"
+	"github.com/holdfast-pay/holdfast/workflows"
 )
 
 // sealing is a key for each id, the first of which seals.
@@ -169,6 +172,31 @@ func TestSealedPaymentsWaitForTheKey(t *testing.T) {
 		return err == nil && paid.State == payment.Settled
 	})
 	ledgertest.Balanced(t, f.books)
+}
+
+// A key is changed and the old one dropped: the schedule, which is never made again, is sealed with the new one.
+func TestScheduleFollowsTheKeys(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, sealing(t, "old"))
+	f.schedule("old")
+	f.with(sealing(t, "new", "old")).schedule("new")
+}
+
+// schedule is made sure of, and then sealed with a key.
+func (f *fleet) schedule(key string) {
+	f.t.Helper()
+	if err := f.door.EnsureReconcile(f.t.Context(), time.Hour); err != nil {
+		f.t.Fatal(err)
+	}
+	described, err := f.temporal.ScheduleClient().GetHandle(f.t.Context(), workflows.ReconcileID).Describe(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, arg := range described.Schedule.Action.(*client.ScheduleWorkflowAction).Args {
+		if got := string(arg.(*commonpb.Payload).Metadata["holdfast-key"]); got != key {
+			f.t.Errorf("sealed with %q, want %q", got, key)
+		}
+	}
 }
 
 func (f *fleet) status(id string) enumspb.WorkflowExecutionStatus {
