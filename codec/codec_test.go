@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,6 +170,11 @@ func TestEndpoint(t *testing.T) {
 		}
 		if allowed := response.Header.Get("Access-Control-Allow-Origin"); c.origin == ui && allowed != ui || c.origin != ui && allowed != "" {
 			t.Errorf("%s: allowed for %q", name, allowed)
+		}
+		for _, header := range []string{"Content-Type", "X-Namespace", "Authorization", "Authorization-Extras"} { // what the Temporal UI may send
+			if c.status == 204 && !slices.Contains(strings.Split(response.Header.Get("Access-Control-Allow-Headers"), ", "), header) {
+				t.Errorf("%s: a browser may not send %s", name, header)
+			}
 		}
 		if c.status == 200 && !strings.Contains(answer.String(), base64.StdEncoding.EncodeToString([]byte(`"lnbcrt50u1secret"`))) {
 			t.Errorf("%s: %s", name, answer)
