@@ -16,6 +16,9 @@ import (
 // retention is how long a spend stays in the table after the longest window has forgotten it.
 const retention = 400 * 24 * time.Hour
 
+// keepDeliveries is how long it can be looked up what became of a callback.
+const keepDeliveries = 30 * 24 * time.Hour
+
 // Resume starts the workflow of a payment again if it has none.
 type Resume func(ctx context.Context, row ledger.Payment) (restarted bool, err error)
 
@@ -50,8 +53,8 @@ func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) 
 // lockGrace is how long after its end a lock is left to its workflow.
 const lockGrace = time.Minute
 
-// KeepLedger advances the sums of idle budgets, releases locks whose workflow is lost, retires old spends and rolls the
-// system accounts up.
+// KeepLedger advances the sums of idle budgets, releases locks whose workflow is lost, retires old spends, forgets callbacks that
+// ended long ago and rolls the system accounts up.
 func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
 	defer heartbeating(ctx)()
 	const batch = 1000
@@ -64,6 +67,9 @@ func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
 		u.Log.WarnContext(ctx, "budget locks were released that had lost their workflow", "locks", n)
 	}
 	if _, err := u.Ledger.RetireSpends(ctx, retention); err != nil {
+		return err
+	}
+	if _, err := u.Ledger.ForgetDeliveries(ctx, keepDeliveries); err != nil {
 		return err
 	}
 	return u.Ledger.SnapshotSystemAccounts(ctx)

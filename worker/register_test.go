@@ -34,7 +34,8 @@ func (r registered) RegisterActivityWithOptions(fn any, o activity.RegisterOptio
 func everything() registered {
 	r := registered{workflows: map[string]any{}, activities: map[string]any{}}
 	registerPayments(r, &activities.LedgerSteps{})
-	registerWatchers(r, &activities.UpkeepSteps{})
+	registerWatchers(r, &activities.UpkeepSteps{}, &activities.DispatchSteps{})
+	registerCallbacks(r, &activities.CallbackSteps{})
 	registerNode(r, &activities.NodeSteps{}, &activities.WatchSteps{})
 	return r
 }

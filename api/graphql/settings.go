@@ -89,23 +89,3 @@ func (r *resolver) changed(ctx context.Context, input any, change func() error) 
 	}
 	return r.Ledger.User(ctx, account(ctx))
 }
-
-// CallbackEndpointAdd stores an address to call.
-func (m mutations) CallbackEndpointAdd(ctx context.Context, in generated.CallbackEndpointAddInput) (*generated.CallbackEndpointAddPayload, error) {
-	if err := m.managed(ctx, in); err != nil {
-		return &generated.CallbackEndpointAddPayload{Errors: m.payloadErrors(ctx, err)}, nil
-	}
-	added, err := m.Ledger.AddCallback(ctx, account(ctx), in.URL.Text)
-	if err != nil {
-		return &generated.CallbackEndpointAddPayload{Errors: m.payloadErrors(ctx, err)}, nil
-	}
-	return &generated.CallbackEndpointAddPayload{Errors: none(), ID: &scalar.EndpointID{ID: added.ID}}, nil
-}
-
-// CallbackEndpointDelete forgets one.
-func (m mutations) CallbackEndpointDelete(ctx context.Context, in generated.CallbackEndpointDeleteInput) (*generated.SuccessPayload, error) {
-	if err := m.managed(ctx, in); err != nil {
-		return &generated.SuccessPayload{Errors: m.payloadErrors(ctx, err)}, nil
-	}
-	return m.succeeded(ctx, m.Ledger.DeleteCallback(ctx, account(ctx), in.ID.ID)), nil
-}

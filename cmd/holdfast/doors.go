@@ -8,6 +8,7 @@ import (
 	graphqlapi "github.com/holdfast-pay/holdfast/api/graphql"
 	grpcapi "github.com/holdfast-pay/holdfast/api/grpc"
 	"github.com/holdfast-pay/holdfast/api/limit"
+	"github.com/holdfast-pay/holdfast/callback"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
@@ -59,7 +60,7 @@ func (o doors) graphql(cfg api.Config) graphqlapi.Config {
 	graph := graphqlapi.Config{
 		Starter: o.door, Ledger: o.books, Changes: o.changes, Authenticate: cfg.Authenticate, Limiter: o.limiter,
 		Development: o.told.API.Development, Network: o.told.House.Network, LightningDomain: o.told.API.LightningDomain,
-		NodeIDs: o.told.API.NodeIDs, SecretPrefix: o.told.Shared.SecretPrefix, Counts: o.watched.counts, Log: cfg.Log,
+		Callbacks: callback.NewSecrets(o.told.Shared.CallbackSecret), NodeIDs: o.told.API.NodeIDs, SecretPrefix: o.told.Shared.SecretPrefix, Counts: o.watched.counts, Log: cfg.Log,
 	}
 	if o.who.issuer != nil {
 		graph.Issuer = o.who.issuer

@@ -136,6 +136,7 @@ type ComplexityRoot struct {
 	CallbackEndpointAddPayload struct {
 		Errors func(childComplexity int) int
 		ID     func(childComplexity int) int
+		Secret func(childComplexity int) int
 	}
 
 	CentAmountPayload struct {
@@ -1043,6 +1044,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CallbackEndpointAddPayload.ID(childComplexity), true
+	case "CallbackEndpointAddPayload.secret":
+		if e.ComplexityRoot.CallbackEndpointAddPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallbackEndpointAddPayload.Secret(childComplexity), true
 
 	case "CentAmountPayload.amount":
 		if e.ComplexityRoot.CentAmountPayload.Amount == nil {
@@ -3138,6 +3145,8 @@ input CallbackEndpointAddInput {
 type CallbackEndpointAddPayload {
   errors: [Error!]!
   id: EndpointId
+  "Shown once: what the messages to this endpoint are signed with, by the Standard Webhooks specification."
+  secret: String
 }
 
 input CallbackEndpointDeleteInput {
@@ -4063,6 +4072,8 @@ func (ec *executionContext) childFields_CallbackEndpointAddPayload(ctx context.C
 		return ec.fieldContext_CallbackEndpointAddPayload_errors(ctx, field)
 	case "id":
 		return ec.fieldContext_CallbackEndpointAddPayload_id(ctx, field)
+	case "secret":
+		return ec.fieldContext_CallbackEndpointAddPayload_secret(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CallbackEndpointAddPayload", field.Name)
 }
@@ -7535,6 +7546,29 @@ func (ec *executionContext) _CallbackEndpointAddPayload_id(ctx context.Context, 
 }
 func (ec *executionContext) fieldContext_CallbackEndpointAddPayload_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CallbackEndpointAddPayload", field, false, false, "EndpointId")
+}
+
+func (ec *executionContext) _CallbackEndpointAddPayload_secret(ctx context.Context, field graphql.CollectedField, obj *CallbackEndpointAddPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallbackEndpointAddPayload_secret(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Secret, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallbackEndpointAddPayload_secret(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallbackEndpointAddPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _CentAmountPayload_errors(ctx context.Context, field graphql.CollectedField, obj *CentAmountPayload) (ret graphql.Marshaler) {
@@ -18762,6 +18796,11 @@ func (ec *executionContext) _CallbackEndpointAddPayload(ctx context.Context, sel
 			}
 		case "id":
 			out.Values[i] = ec._CallbackEndpointAddPayload_id(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "secret":
+			out.Values[i] = ec._CallbackEndpointAddPayload_secret(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
