@@ -30,8 +30,8 @@ func TestTheExampleOfTheSpecification(t *testing.T) {
 func TestSecretsAreDerived(t *testing.T) {
 	t.Parallel()
 	a, b := uuid.New(), uuid.New()
-	one, other := callback.NewSecrets("one master secret"), callback.NewSecrets("another master secret")
-	if one.Of(a) != one.Of(a) || one.Of(a) == one.Of(b) || one.Of(a) == other.Of(a) || !strings.HasPrefix(one.Of(a), "whsec_") || len(one.Of(a)) < 40 {
+	one, same, other := callback.NewSecrets("one master secret"), callback.NewSecrets("one master secret"), callback.NewSecrets("another master secret")
+	if one.Of(a) != same.Of(a) || one.Of(a) == one.Of(b) || one.Of(a) == other.Of(a) || !strings.HasPrefix(one.Of(a), "whsec_") || len(one.Of(a)) < 40 {
 		t.Errorf("%q %q %q", one.Of(a), one.Of(b), other.Of(a))
 	}
 	if none := callback.NewSecrets(""); none.Set() || none.Of(a) != "" {
@@ -137,8 +137,13 @@ func TestTheMessage(t *testing.T) {
 	if lower := strings.ToLower(string(text)); strings.Contains(lower, "preimage") || strings.Contains(lower, "secret") {
 		t.Errorf("it tells secrets: %s", text)
 	}
+	tx.Settlement = ledger.Settlement{Kind: payment.Intraledger, CounterpartyWalletID: uuid.New()}
+	payer := tx.Settlement.CounterpartyWalletID.String()
+	if text, err = callback.Compose(d, tx); err != nil || !strings.Contains(string(text), payer) {
+		t.Errorf("the owner is not told who paid: %s, %v", text, err)
+	}
 	d.EndpointID = uuid.Nil
-	if text, err = callback.Compose(d, tx); err != nil || strings.Contains(string(text), tx.AccountID.String()) {
-		t.Errorf("a webhook of an invoice names the account: %s", text)
+	if text, err = callback.Compose(d, tx); err != nil || strings.Contains(string(text), tx.AccountID.String()) || strings.Contains(string(text), payer) {
+		t.Errorf("a webhook of an invoice names the account or the payer: %s, %v", text, err)
 	}
 }

@@ -61,6 +61,8 @@ func Compose(d ledger.Delivery, t ledger.Transaction) ([]byte, error) {
 	}
 	if d.EndpointID != uuid.Nil {
 		m.AccountID = d.AccountID.String()
+	} else { // who asked for an invoice is told that it was paid, not by whom
+		m.Transaction.InitiationVia.CounterPartyWalletID, m.Transaction.SettlementVia.CounterPartyWalletID = "", ""
 	}
 	return json.Marshal(m)
 }

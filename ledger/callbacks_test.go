@@ -175,75 +175,108 @@ func TestWebhooksOfInvoices(t *testing.T) {
 	}
 }
 
-// TestALineHoldsUpItselfAlone: no line has more under way than it may, the others go on, and what was left by a lost workflow
-// is found again.
+// lines is a ledger with two endpoints that wait to be told: ten messages for the busy one, one for the calm one.
+type lines struct {
+	t          *testing.T
+	c          *clock
+	l          *ledger.Ledger
+	other      ledger.Wallet // of the calm endpoint
+	busy, calm uuid.UUID
+}
+
+func newLines(t *testing.T) lines {
+	t.Helper()
+	n := lines{t: t, c: newClock()}
+	n.l = ledgertest.Open(t, ledgertest.Database(t), ledger.WithClock(n.c.Now))
+	w := ledgertest.Funded(t, n.l, 0)
+	n.other = ledgertest.Funded(t, n.l, 0)
+	n.busy, n.calm = listener(t, n.l, w).ID, listener(t, n.l, n.other).ID
+	for range 10 {
+		ledgertest.Fund(t, n.l, w, sat)
+		n.c.Move(time.Second)
+	}
+	ledgertest.Fund(t, n.l, n.other, sat)
+	return n
+}
+
+// looks expects so many of each line to be started, and answers those of the busy one.
+func (n lines) looks(busy, calm int) (ofBusy []ledger.Delivery) {
+	n.t.Helper()
+	found := must[[]ledger.Delivery](n.t)(n.l.DeliveriesToStart(n.t.Context(), ledger.DeliveryBatch{PerLine: 3, Limit: 100}))
+	for _, d := range found {
+		if d.EndpointID == n.busy {
+			ofBusy = append(ofBusy, d)
+		}
+	}
+	if len(ofBusy) != busy || len(found)-len(ofBusy) != calm {
+		n.t.Fatalf("%d of the busy line, %d of the calm one; want %d, %d", len(ofBusy), len(found)-len(ofBusy), busy, calm)
+	}
+	return ofBusy
+}
+
+func (n lines) take() {
+	n.t.Helper()
+	found := must[[]ledger.Delivery](n.t)(n.l.DeliveriesToStart(n.t.Context(), ledger.DeliveryBatch{PerLine: 3, Limit: 100}))
+	if err := n.l.TakeDeliveries(n.t.Context(), ids(found), time.Hour); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n lines) record(d ledger.Delivery, state ledger.DeliveryState, why string, takeFor time.Duration) {
+	n.t.Helper()
+	if err := n.l.RecordDelivery(n.t.Context(), d.ID, state, why, takeFor); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// TestALineHoldsUpItselfAlone: no line has more under way than it may, the oldest go first, and the others go on.
 func TestALineHoldsUpItselfAlone(t *testing.T) {
 	t.Parallel()
-	c := newClock()
-	l := ledgertest.Open(t, ledgertest.Database(t), ledger.WithClock(c.Now))
-	ctx := t.Context()
-	busy, calm := ledgertest.Funded(t, l, 0), ledgertest.Funded(t, l, 0)
-	dead, live := listener(t, l, busy), listener(t, l, calm)
-	for range 10 {
-		ledgertest.Fund(t, l, busy, sat)
-		c.Move(time.Second)
-	}
-	ledgertest.Fund(t, l, calm, sat)
-	look := func(batch ledger.DeliveryBatch) (ofDead, ofLive int, found []ledger.Delivery) {
-		t.Helper()
-		found = must[[]ledger.Delivery](t)(l.DeliveriesToStart(ctx, batch))
-		for i, d := range found {
-			switch d.EndpointID {
-			case dead.ID:
-				ofDead++
-			case live.ID:
-				ofLive++
-			}
-			if i > 0 && found[i-1].Line == d.Line && found[i-1].CreatedAt.After(d.CreatedAt) {
-				t.Errorf("not the oldest first")
-			}
+	n := newLines(t)
+	first := n.looks(3, 1)
+	for i, d := range first[1:] {
+		if !first[i].CreatedAt.Before(d.CreatedAt) {
+			t.Errorf("not the oldest first: %v, %v", first[i].CreatedAt, d.CreatedAt)
 		}
-		return ofDead, ofLive, found
 	}
-	all := ledger.DeliveryBatch{PerLine: 3, Limit: 100}
-	ofDead, ofLive, found := look(all)
-	if ofDead != 3 || ofLive != 1 {
-		t.Fatalf("%d of the busy line, %d of the calm one", ofDead, ofLive)
+	n.take()
+	n.looks(0, 0)
+	ledgertest.Fund(t, n.l, n.other, sat)
+	n.looks(0, 1)
+	n.record(first[0], ledger.DeliveryDelivered, "", time.Hour)
+	n.looks(1, 1)
+}
+
+// TestLostDeliveriesAreFound: what has had no attempt for its time has lost its workflow.
+func TestLostDeliveriesAreFound(t *testing.T) {
+	t.Parallel()
+	n := newLines(t)
+	first := n.looks(3, 1)
+	n.take()
+	n.record(first[0], ledger.DeliveryDue, "it answered HTTP 500", 3*time.Hour)
+	n.c.Move(time.Hour - time.Second)
+	n.looks(0, 0)
+	n.c.Move(2 * time.Second)
+	n.looks(2, 1) // three may be under way, and one is
+}
+
+// TestLinesAreGoneRound: the next look begins after the line where the last one ended.
+func TestLinesAreGoneRound(t *testing.T) {
+	t.Parallel()
+	n := newLines(t)
+	order := []uuid.UUID{n.busy, n.calm}
+	slices.SortFunc(order, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
+	look := func(after uuid.UUID, limit int) []ledger.Delivery {
+		return must[[]ledger.Delivery](t)(n.l.DeliveriesToStart(t.Context(), ledger.DeliveryBatch{After: after, PerLine: 3, Limit: limit}))
 	}
-	if err := l.TakeDeliveries(ctx, ids(found), time.Hour); err != nil {
-		t.Fatal(err)
+	if found := look(uuid.Nil, 1); len(found) != 1 || found[0].Line != order[0] {
+		t.Errorf("of at most one: %+v", found)
 	}
-	if ofDead, ofLive, _ = look(all); ofDead != 0 || ofLive != 0 {
-		t.Fatalf("taken, and listed again: %d, %d", ofDead, ofLive)
-	}
-	ledgertest.Fund(t, l, calm, sat)
-	if ofDead, ofLive, _ = look(all); ofDead != 0 || ofLive != 1 {
-		t.Fatalf("the calm line waits for the busy one: %d, %d", ofDead, ofLive)
-	}
-	first := slices.IndexFunc(found, func(d ledger.Delivery) bool { return d.EndpointID == dead.ID })
-	if err := l.RecordDelivery(ctx, found[first].ID, ledger.DeliveryDelivered, "", time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	if ofDead, _, _ = look(all); ofDead != 1 {
-		t.Fatalf("one has ended, and %d are started", ofDead)
-	}
-	if err := l.RecordDelivery(ctx, found[first+1].ID, ledger.DeliveryDue, "it answered HTTP 500", 5*time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	c.Move(2 * time.Hour)
-	if ofDead, _, _ = look(all); ofDead != 2 { // three may be, one of them is being asked for
-		t.Fatalf("after their time %d are started again", ofDead)
-	}
-	lines := []uuid.UUID{dead.ID, live.ID}
-	slices.SortFunc(lines, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
-	if _, _, found = look(ledger.DeliveryBatch{After: lines[0], PerLine: 3, Limit: 100}); len(found) == 0 || found[0].Line != lines[1] {
+	if found := look(order[0], 100); len(found) == 0 || found[0].Line != order[1] {
 		t.Errorf("after the first line: %+v", found)
 	}
-	if _, _, found = look(ledger.DeliveryBatch{After: lines[1], PerLine: 3, Limit: 100}); len(found) != 0 {
+	if found := look(order[1], 100); len(found) != 0 {
 		t.Errorf("after the last line: %+v", found)
-	}
-	if _, _, found = look(ledger.DeliveryBatch{PerLine: 3, Limit: 1}); len(found) != 1 {
-		t.Errorf("%d of at most one", len(found))
 	}
 }
 

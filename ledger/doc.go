@@ -37,4 +37,6 @@
 //  14. A wallet's history (transactions) has one row per payment that was not refused and one per receipt, written with the
 //     money. Its id says what it is about, so the primary key makes it one; what became of a payment is read from the payment.
 //     A page costs what it shows, whatever the history; statements that could choose otherwise are told not to sort.
+//  15. What an account's callback endpoints are told (00013_callbacks.sql) is written with the money, once per event and endpoint.
+//     Nothing waits for it, and what is due cannot be deleted.
 package ledger

@@ -123,11 +123,12 @@ func TestMistakes(t *testing.T) {
 		"no audience":     {map[string]string{"HOLDFAST_JWKS_URL": "https://id.example/keys", "HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWT_AUDIENCE (--jwt-audience)"}},
 		"keys in the clear": {map[string]string{"HOLDFAST_JWKS_URL": "http://id.example/keys", "HOLDFAST_JWT_ISSUER": "id", "HOLDFAST_JWT_AUDIENCE": "us"},
 			[]string{"HOLDFAST_JWKS_URL (--jwks-url)", "https://", "HOLDFAST_JWKS_INSECURE=true"}},
-		"no keys":       {map[string]string{"HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWKS_URL (--jwks-url)"}},
-		"no grpc token": {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_DEVELOPMENT": "true"}, []string{"HOLDFAST_GRPC_TOKEN (--grpc-token)"}},
-		"short token":   {map[string]string{"HOLDFAST_GRPC_TOKEN": "5ecret"}, []string{"--grpc-token", "20 characters", "(hidden)"}},
-		"no grpc tls":   {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_GRPC_TOKEN": strings.Repeat("x", 20)}, []string{"HOLDFAST_GRPC_TLS_CERT (--grpc-tls-cert)"}},
-		"half of tls":   {map[string]string{"HOLDFAST_GRPC_TLS_KEY": "/key"}, []string{"--grpc-tls-cert", "--grpc-tls-key", "both"}},
+		"no keys":               {map[string]string{"HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWKS_URL (--jwks-url)"}},
+		"no grpc token":         {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_DEVELOPMENT": "true"}, []string{"HOLDFAST_GRPC_TOKEN (--grpc-token)"}},
+		"short token":           {map[string]string{"HOLDFAST_GRPC_TOKEN": "5ecret"}, []string{"--grpc-token", "20 characters", "(hidden)"}},
+		"short callback secret": {map[string]string{"HOLDFAST_CALLBACK_SECRET": "5ecret"}, []string{"HOLDFAST_CALLBACK_SECRET (--callback-secret)", "20 characters", "(hidden)"}},
+		"no grpc tls":           {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_GRPC_TOKEN": strings.Repeat("x", 20)}, []string{"HOLDFAST_GRPC_TLS_CERT (--grpc-tls-cert)"}},
+		"half of tls":           {map[string]string{"HOLDFAST_GRPC_TLS_KEY": "/key"}, []string{"--grpc-tls-cert", "--grpc-tls-key", "both"}},
 	} {
 		_, err := with(c.set).ForAPI()
 		if !payment.IsReason(err, payment.ReasonInvalidInput) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "5ecret") {
@@ -165,6 +166,22 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "  "+name) {
 			t.Errorf("the worker's mistakes do not name %s: %v", name, err)
 		}
+	}
+}
+
+// A worker in development calls what is inside its network: never where money is real.
+func TestAWorkerInDevelopment(t *testing.T) {
+	t.Parallel()
+	node := map[string]string{
+		"HOLDFAST_NODES": "bank", "LND_BANK_RPC": "a:1", "LND_BANK_TLS": "x", "LND_BANK_MACAROON": "x", "HOLDFAST_DEVELOPMENT": "true",
+		"HOLDFAST_CALLBACK_SECRET": "secret-of-twenty-and-more",
+	}
+	if got, err := with(node).ForWorker(); err != nil || !got.Worker.Development || got.Shared.CallbackSecret != "secret-of-twenty-and-more" {
+		t.Errorf("%+v, %v", got.Worker, err)
+	}
+	node["HOLDFAST_NETWORK"] = "mainnet"
+	if _, err := with(node).ForWorker(); err == nil || !strings.Contains(err.Error(), "HOLDFAST_DEVELOPMENT (--development)") {
+		t.Errorf("on mainnet: %v", err)
 	}
 }
 
