@@ -314,11 +314,12 @@ func TestDispatcherStartsWhatIsDue(t *testing.T) {
 	}
 }
 
-// More lines than a round holds: all are started.
+// More lines than two rounds hold: all are started at once, without a further look.
 func TestDispatcherGoesRound(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	for i := range 7 {
+	const accounts = 15
+	for i := range accounts {
 		w := ledgertest.Funded(t, h.ledger, 0)
 		for range 10 {
 			if _, err := h.ledger.AddCallback(t.Context(), w.AccountID, "https://shop.example/"); err != nil {
@@ -330,8 +331,8 @@ func TestDispatcherGoesRound(t *testing.T) {
 		}
 	}
 	s := &starts{}
-	h.dispatching(h.dispatcher(s, 50*time.Millisecond))
-	eventually(t, "three of each line to be started", func() bool { return s.count() == 7*10*3 })
+	h.dispatching(h.dispatcher(s, time.Hour))
+	eventually(t, "three of each line to be started", func() bool { return s.count() == accounts*10*3 })
 }
 
 // Temporal away: the dispatcher ends with an error, to be started again, and what it could not start is still due.
