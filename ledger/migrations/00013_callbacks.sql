@@ -80,7 +80,7 @@ $$;
 CREATE TRIGGER callback_received AFTER INSERT ON transactions FOR EACH ROW
     WHEN (NEW.direction = 'receive') EXECUTE FUNCTION callback_received();
 
--- A payment has ended. Of its locks this comes last, and it takes none.
+-- A payment has ended. No lock is taken.
 -- +goose StatementBegin
 CREATE FUNCTION callback_sent() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
