@@ -22453,12 +22453,12 @@ func (ec *executionContext) marshalNNetwork2githubᚗcomᚋholdfastᚑpayᚋhold
 
 func (ec *executionContext) unmarshalNOnChainAddress2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐOnChainAddress(ctx context.Context, v any) (scalar.OnChainAddress, error) {
 	var res scalar.OnChainAddress
-	err := res.UnmarshalGQL(v)
+	err := res.UnmarshalGQLContext(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNOnChainAddress2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐOnChainAddress(ctx context.Context, sel ast.SelectionSet, v scalar.OnChainAddress) graphql.Marshaler {
-	return v
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNOnChainAddressCreateInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐOnChainAddressCreateInput(ctx context.Context, v any) (OnChainAddressCreateInput, error) {
@@ -23498,7 +23498,7 @@ func (ec *executionContext) unmarshalOOnChainAddress2ᚖgithubᚗcomᚋholdfast�
 		return nil, nil
 	}
 	var res = new(scalar.OnChainAddress)
-	err := res.UnmarshalGQL(v)
+	err := res.UnmarshalGQLContext(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -23506,7 +23506,7 @@ func (ec *executionContext) marshalOOnChainAddress2ᚖgithubᚗcomᚋholdfastᚑ
 	if v == nil {
 		return graphql.Null
 	}
-	return v
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalOOnChainTxHash2ᚖstring(ctx context.Context, v any) (*string, error) {
