@@ -243,3 +243,36 @@ func TestAGatewayIsNotBelievedAboutKeys(t *testing.T) {
 	l.wantClosed(closeForbidden)
 	g.sends(o, nil).ask(`{ me { id } }`, nil) // the session goes on
 }
+
+// Invariant 11: the issuer's keys were never read, so a token proves nothing and is no bad one; API keys go on.
+func TestAGatewayWhoseKeysAreAway(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	away := httptest.NewServer(http.NotFoundHandler())
+	away.Close()
+	auth, err := identity.NewAuthenticator(identity.Config{
+		Keys: api.Keys(h.ledger), SecretPrefix: "test", Log: slog.New(slog.DiscardHandler),
+		Issuer: identity.Issuer{Name: gatewayName, Audience: gatewayAudience, JWKSURL: away.URL},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(auth.Close)
+	door, _ := newHandler(must(t, h.config))
+	address, stop, err := h.frameWith(door, func(c *api.Config) { c.Authenticate = api.AuthenticateBy(auth) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stop() })
+	o := h.funded(t, 1_000)
+	key, _ := o.key("READ WRITE", nil)
+	input := vars{"walletId": o.wallet.ID, "recipientWalletId": h.funded(t, 1).wallet.ID, "amount": 5}
+	token := (&gateway{t, h, address, signingKey(t)}).sends(o, nil)
+	token.pay(payment.DoorIntraLedger, input).wantFailed(codeUnknown, "did nothing")
+	token.send(`{ me { id } }`, nil).wantRefused(codeUnknown, "Try again")
+	key.house = &house{address: address}
+	key.pay(payment.DoorIntraLedger, input).wantPaid()
+	if o.balance() != 995 {
+		t.Errorf("the balance is %d", o.balance())
+	}
+}

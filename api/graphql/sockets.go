@@ -160,7 +160,7 @@ func (p patient) Accept(w http.ResponseWriter, r *http.Request, options transpor
 	if !ok {
 		return nil, errors.Join(errors.New("the WebSocket cannot bound what it reads"), conn.Close())
 	}
-	conn = patientConn{whole, p.within}
+	conn = numberedConn{patientConn{whole, p.within}, &operationIDs{}}
 	connectionOf(r.Context()).conn = conn
 	return conn, nil
 }
