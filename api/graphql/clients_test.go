@@ -282,6 +282,8 @@ func till(t *testing.T, p plugin) {
 	found := p.by("till-recipient", vars{"username": name})
 	found.want("accountDefaultWallet.id", p.wallet)
 	found.want("accountDefaultWallet.walletCurrency", "BTC")
+	p.by("till-recipient-old", vars{"username": name}).want("recipientWalletId", p.wallet)
+	p.send(p.documents.read(t, "till-recipient-old"), vars{"username": "nobody_here"}).wantRefused(codeInput, "")
 	watched := func(hash, request string, sat payment.Sat) {
 		t.Helper()
 		for i, document := range []string{"till-status", "till-status-by-hash"} {

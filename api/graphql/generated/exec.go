@@ -416,6 +416,7 @@ type ComplexityRoot struct {
 		OnChainUsdTxFeeAsBtcDenominated        func(childComplexity int, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.SatAmount, speed PayoutSpeed) int
 		PayoutSpeeds                           func(childComplexity int) int
 		RealtimePrice                          func(childComplexity int, currency *scalar.DisplayCurrency) int
+		UserDefaultWalletID                    func(childComplexity int, username scalar.Username) int
 		UsernameAvailable                      func(childComplexity int, username scalar.Username) int
 	}
 
@@ -612,6 +613,7 @@ type QueryResolver interface {
 	LnInvoicePaymentStatusByHash(ctx context.Context, input LnInvoicePaymentStatusByHashInput) (*LnInvoicePaymentStatus, error)
 	LnInvoicePaymentStatusByPaymentRequest(ctx context.Context, input LnInvoicePaymentStatusByPaymentRequestInput) (*LnInvoicePaymentStatus, error)
 	Authorization(ctx context.Context) (*Authorization, error)
+	UserDefaultWalletID(ctx context.Context, username scalar.Username) (*scalar.WalletID, error)
 	AccountDefaultWallet(ctx context.Context, username scalar.Username, walletCurrency *WalletCurrency) (*PublicWallet, error)
 	UsernameAvailable(ctx context.Context, username scalar.Username) (*bool, error)
 	Globals(ctx context.Context) (*Globals, error)
@@ -2329,6 +2331,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.RealtimePrice(childComplexity, args["currency"].(*scalar.DisplayCurrency)), true
+	case "Query.userDefaultWalletId":
+		if e.ComplexityRoot.Query.UserDefaultWalletID == nil {
+			break
+		}
+
+		args, err := ec.field_Query_userDefaultWalletId_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.UserDefaultWalletID(childComplexity, args["username"].(scalar.Username)), true
 	case "Query.usernameAvailable":
 		if e.ComplexityRoot.Query.UsernameAvailable == nil {
 			break
@@ -3686,6 +3699,8 @@ type RealtimePrice {
 }
 
 extend type Query {
+  "What older clients ask: the id alone."
+  userDefaultWalletId(username: Username!): WalletId! @open @deprecated(reason: "Ask accountDefaultWallet.")
   accountDefaultWallet(username: Username!, walletCurrency: WalletCurrency): PublicWallet! @open
   usernameAvailable(username: Username!): Boolean @open
   globals: Globals @open
@@ -5693,6 +5708,20 @@ func (ec *executionContext) field_Query_realtimePrice_args(ctx context.Context, 
 		return nil, err
 	}
 	args["currency"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_userDefaultWalletId_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "username",
+		func(ctx context.Context, v any) (scalar.Username, error) {
+			return ec.unmarshalNUsername2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐUsername(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["username"] = arg0
 	return args, nil
 }
 
@@ -12590,6 +12619,50 @@ func (ec *executionContext) fieldContext_Query_authorization(_ context.Context, 
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Authorization(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_userDefaultWalletId(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_userDefaultWalletId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().UserDefaultWalletID(ctx, fc.Args["username"].(scalar.Username))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *scalar.WalletID) graphql.Marshaler {
+			return ec.marshalNWalletId2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐWalletID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_userDefaultWalletId(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type WalletId does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_userDefaultWalletId_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -20925,6 +20998,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_authorization(ctx, field)
+				})
+		case "userDefaultWalletId":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_userDefaultWalletId(ctx, field)
 				})
 		case "accountDefaultWallet":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
