@@ -25,6 +25,12 @@ type message struct {
 	Type string `json:"type"`
 }
 
+// headOf is empty for what is no message: gqlgen explains that.
+func headOf(text []byte) (m message) {
+	_ = json.Unmarshal(text, &m)
+	return m
+}
+
 // NextReader gives the client's next message, or ends the connection.
 func (c numberedConn) NextReader() (int, io.Reader, error) {
 	kind, reader, err := c.patientConn.NextReader()
@@ -35,11 +41,7 @@ func (c numberedConn) NextReader() (int, io.Reader, error) {
 	if err != nil {
 		return kind, nil, err
 	}
-	var m message
-	if json.Unmarshal(text, &m) != nil { // gqlgen's to explain
-		return kind, bytes.NewReader(text), nil
-	}
-	switch {
+	switch m := headOf(text); {
 	case m.Type == "subscribe" && !c.running.begin(m.ID):
 		_ = c.WriteClose(closeDuplicate, "Subscriber for "+short(m.ID)+" already exists")
 		return kind, nil, transport.ErrWebsocketClosed
@@ -55,8 +57,7 @@ func (c numberedConn) WriteJSON(v any) error {
 	if err != nil {
 		return err
 	}
-	var m message
-	if json.Unmarshal(text, &m) == nil && (m.Type == "complete" || m.Type == "error") {
+	if m := headOf(text); m.Type == "complete" || m.Type == "error" {
 		c.running.end(m.ID)
 	}
 	return c.patientConn.WriteJSON(json.RawMessage(text))
