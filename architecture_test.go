@@ -29,6 +29,7 @@ var rooms = []room{
 	{"payment/statediagram", []string{"payment"}},
 	{"identity", []string{"payment"}},
 	{"telemetry", []string{"payment"}},
+	{"codec", []string{"payment"}},
 	{"pricing", []string{"payment"}},
 	{"lnurl", []string{"payment"}},
 	{"lndclient", []string{"payment", "telemetry"}},
@@ -44,7 +45,7 @@ var rooms = []room{
 	// devnet is the outside world: it knows nothing of the product, and the product nothing of it.
 	{"devnet", nil},
 	{"demo", []string{"payment", "identity", "ledger", "lndclient", "starter", "worker", "workflows", "devnet/..."}},
-	{"cmd", []string{"payment", "identity", "telemetry", "pricing", "lnurl", "lndclient", "ledger", "activities", "activities/step", "workflows",
+	{"cmd", []string{"payment", "identity", "telemetry", "codec", "pricing", "lnurl", "lndclient", "ledger", "activities", "activities/step", "workflows",
 		"starter", "worker", "api/...", "dashboard/...", "demo", "devnet/..."}},
 }
 

@@ -88,25 +88,44 @@ func itoa(sat payment.Sat) string {
 	return string(text)
 }
 
-// dailySpent is what the key's budget counts, as its own API says.
-func (c *customer) dailySpent() payment.Sat {
+// removeLimit lifts a limit of the key by the owner's session.
+func (c *customer) removeLimit(window string) {
+	c.t.Helper()
+	c.owner().must(`mutation($id: ID!) { apiKeyRemoveLimit(input: {id: $id, limitTimeWindow: `+window+`}) { apiKey { id } } }`,
+		map[string]any{"id": c.keyID}, nil)
+}
+
+// budget is what the API says of a key's budget, by field; nil where there is no limit.
+type budget map[string]*payment.Sat
+
+const budgetFields = `dailyLimitSats weeklyLimitSats monthlyLimitSats annualLimitSats dailySpentSats weeklySpentSats monthlySpentSats
+	annualSpentSats dailyRemainingSats weeklyRemainingSats monthlyRemainingSats annualRemainingSats reservedSats`
+
+// budget reads the key's budget by the owner's session.
+func (c *customer) budget() budget {
 	c.t.Helper()
 	var me struct {
 		Me struct {
 			APIKeys []struct {
 				ID     string
-				Limits struct{ DailySpentSats int64 }
+				Limits budget
 			} `json:"apiKeys"`
 		}
 	}
-	c.owner().must(`{ me { apiKeys { id limits { dailySpentSats } } } }`, nil, &me)
+	c.owner().must(`{ me { apiKeys { id limits { `+budgetFields+` } } } }`, nil, &me)
 	for _, key := range me.Me.APIKeys {
 		if key.ID == c.keyID {
-			return payment.Sat(key.Limits.DailySpentSats)
+			return key.Limits
 		}
 	}
 	c.t.Fatalf("the owner's keys do not have %s", c.keyID)
-	return 0
+	return nil
+}
+
+// dailySpent is what the key's budget counts, as its own API says.
+func (c *customer) dailySpent() payment.Sat {
+	c.t.Helper()
+	return *c.budget()["dailySpentSats"]
 }
 
 // apiBalance is the wallet's balance as the API says.
@@ -145,10 +164,11 @@ func (l line) with(name, value string) line {
 	return l
 }
 
-// failure is an entry of errors, in a payload or on top.
+// failure is an entry of errors. In a payload its code is Code, on top it is among the extensions.
 type failure struct {
-	Message string
-	Code    string
+	Message    string
+	Code       string
+	Extensions struct{ Code string }
 }
 
 // answer is what POST /graphql says.
@@ -214,11 +234,14 @@ func (s sent) code() string {
 	return s.Errors[0].Code
 }
 
+func sendQuery(mutation, inputType string) string {
+	return `mutation($input: ` + inputType + `!) { sent: ` + mutation +
+		`(input: $input) { status errors { message code } transaction { id status settlementAmount settlementFee } } }`
+}
+
 // send asks for a payment by one of the eleven mutations. It may be called from any goroutine.
 func (l line) send(mutation, inputType string, input map[string]any) (sent, error) {
-	query := `mutation($input: ` + inputType + `!) { sent: ` + mutation +
-		`(input: $input) { status errors { message code } transaction { id status settlementAmount settlementFee } } }`
-	_, a, err := l.ask(query, map[string]any{"input": input})
+	_, a, err := l.ask(sendQuery(mutation, inputType), map[string]any{"input": input})
 	if err != nil {
 		return sent{}, err
 	}

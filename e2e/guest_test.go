@@ -180,9 +180,15 @@ func (g *guest) money(held ...ledger.Payment) {
 // count is how many payments the guest's account has, refused ones included.
 func (g *guest) count() int {
 	g.t.Helper()
+	return len(g.payments())
+}
+
+// payments are those of the guest's account.
+func (g *guest) payments() []ledger.Payment {
+	g.t.Helper()
 	rows, err := g.door.List(g.t.Context(), ledger.Filter{AccountID: g.account})
 	must(g.t, err)
-	return len(rows)
+	return rows
 }
 
 // refusal expects a call to be refused for the reason, with a message for the user.

@@ -28,8 +28,7 @@ func (g *guest) steal(ctx context.Context, row payment.ID, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	env := g.net.Env()
-	node, err := lnd.Dial(env["LND_BANK_RPC"], env["LND_BANK_TLS"], env["LND_BANK_MACAROON"])
+	node, err := g.operator()
 	if err != nil {
 		return err
 	}
@@ -41,6 +40,12 @@ func (g *guest) steal(ctx context.Context, row payment.ID, raw []byte) error {
 	}
 	_, err = node.Lightning.SendCoins(ctx, order)
 	return err
+}
+
+// operator is at our node's own door.
+func (g *guest) operator() (*lnd.Client, error) {
+	env := g.net.Env()
+	return lnd.Dial(env["LND_BANK_RPC"], env["LND_BANK_TLS"], env["LND_BANK_MACAROON"])
 }
 
 // TestPublishRejected: somebody spends the inputs between the signature and the first broadcast. The mempool of the real

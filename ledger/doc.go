@@ -7,7 +7,7 @@
 // The steps that move money are SQL functions (migrations/00005_reserve.sql, 00006_resolve.sql): one round trip, one
 // short transaction. The connection acts as the role holdfast_app, which may call them and read, and may not write a
 // transfer, an event, a spend or a balance by itself. Locks are always taken in this order: payment row, invoice of
-// ours, budget row, wallets by id, then new rows, a system account made at its first use among them.
+// ours, budget rows by id, wallets by id, then new rows, a system account made at its first use among them.
 //
 // Reserve calls of one API key (without a key: one wallet) that arrive while one is under way go as one batch of at most
 // 64 (batch.go, reserve.go, migrations/00007_reserve_batch.sql): the same verdicts, one after the other, in one
@@ -37,4 +37,6 @@
 //  14. A wallet's history (transactions) has one row per payment that was not refused and one per receipt, written with the
 //     money. Its id says what it is about, so the primary key makes it one; what became of a payment is read from the payment.
 //     A page costs what it shows, whatever the history; statements that could choose otherwise are told not to sort.
+//  15. A limit of an account is a budget that no key has (00012_account_limits.sql): what is true of a key's budget is true of it,
+//     and a payment that has both is judged by both at one time and counted by both or neither.
 package ledger

@@ -188,13 +188,16 @@ func (l *Ledger) Spendings(ctx context.Context, keys []payment.KeyID) (map[payme
 
 // read takes over what a row says about one window.
 func (s *Spending) read(row db.SpendingsRow) {
-	index := row.WindowNo - 1
-	w := WindowSpending{Window: payment.Windows()[index], Limit: payment.Sat(row.LimitSat), Limited: row.Limited, Spent: payment.Sat(row.SpentSat)}
+	s.Windows[row.WindowNo-1], s.Reserved = windowSpending(row), payment.Sat(row.ReservedSat)
+}
+
+func windowSpending(row db.SpendingsRow) WindowSpending {
+	w := WindowSpending{Window: payment.Windows()[row.WindowNo-1], Limit: payment.Sat(row.LimitSat), Limited: row.Limited, Spent: payment.Sat(row.SpentSat)}
 	if row.Limited {
 		w.Remaining = max(w.Limit-w.Spent, 0)
 	}
 	if row.FreesAt.Unix() != 0 {
 		w.FreesAt = row.FreesAt
 	}
-	s.Windows[index], s.Reserved = w, payment.Sat(row.ReservedSat)
+	return w
 }

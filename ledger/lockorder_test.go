@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// lockable is one row in the order in which everything must lock: invoice of ours, budget, wallets by id.
+// lockable is one row in the order in which everything must lock: invoice of ours, budgets by id, wallets by id.
 type lockable struct {
 	name, lock string
 	arg        any
@@ -34,6 +35,10 @@ func TestLockOrder(t *testing.T) {
 		low, high = high, low
 	}
 	key := ledgertest.NewKey(t, l, high.AccountID, nil)
+	limited(t, l, high.AccountID, payment.InternalSend, payment.Daily, 1_000)
+	budgets := []payment.KeyID{key.ID, key.ID}
+	queryRow(t, url, "SELECT key_id FROM budgets WHERE account_id = $1", high.AccountID)(&budgets[1])
+	slices.SortFunc(budgets, func(a, b payment.KeyID) int { return bytes.Compare(a[:], b[:]) })
 	why := payment.Failure{Reason: payment.ReasonCanceled}
 	reserved := func(t *testing.T, req payment.Request) {
 		mustPayment(t, payment.Reserved)(l.Reserve(t.Context(), req))
@@ -58,14 +63,15 @@ func TestLockOrder(t *testing.T) {
 		{"settle", reserved, func(ctx context.Context, r payment.Request) (ledger.Payment, error) { return l.Settle(ctx, r.ID, 0) }},
 		{"void", reserved, func(ctx context.Context, r payment.Request) (ledger.Payment, error) { return l.Void(ctx, r, why, 0) }},
 	} {
-		for stage := range 4 {
+		for stage := range 5 {
 			t.Run(fmt.Sprintf("%s, row %d", op.name, stage), func(t *testing.T) {
 				req := intraledger(high, low, key.ID, sat) // the debited wallet is the later one
 				req.PaymentHash = ownInvoice(t, l, low, 0, time.Hour)
 				op.given(t, req)
 				rows := []lockable{
 					{"invoice", "SELECT FROM invoices WHERE hash = $1 FOR UPDATE", req.PaymentHash[:]},
-					{"budget", "SELECT FROM budgets WHERE key_id = $1 FOR UPDATE", key.ID},
+					{"lower budget", "SELECT FROM budgets WHERE key_id = $1 FOR UPDATE", budgets[0]},
+					{"higher budget", "SELECT FROM budgets WHERE key_id = $1 FOR UPDATE", budgets[1]},
 					{"lower wallet", "SELECT FROM wallets WHERE id = $1 FOR UPDATE", low.ID},
 					{"higher wallet", "SELECT FROM wallets WHERE id = $1 FOR UPDATE", high.ID},
 				}

@@ -64,23 +64,29 @@ func TestMigrateUpDownUp(t *testing.T) {
 	ledgertest.Balanced(t, ledgertest.Open(t, url))
 }
 
+// withoutMigration goes down to before one.
+func withoutMigration(t *testing.T, url string, version int64) {
+	t.Helper()
+	for applied := version; applied >= version; {
+		if err := ledger.MigrateDown(t.Context(), url); err != nil {
+			t.Fatal(err)
+		}
+		applied = 0
+		for _, status := range must[[]ledger.MigrationStatus](t)(ledger.MigrateStatus(t.Context(), url)) {
+			if status.Applied {
+				applied = status.Version
+			}
+		}
+	}
+}
+
 // A payment signed before payment_transactions existed finds its transaction there.
 func TestOldPaymentsKeepTheirTransaction(t *testing.T) {
 	t.Parallel()
 	url := ledgertest.Database(t)
 	l := ledgertest.Open(t, url)
 	req := broadcastPayment(t, l, ledgertest.Funded(t, l, 20_000*sat), payment.KeyID{})
-	for version := int64(8); version >= 8; {
-		if err := ledger.MigrateDown(t.Context(), url); err != nil {
-			t.Fatal(err)
-		}
-		version = 0
-		for _, status := range must[[]ledger.MigrationStatus](t)(ledger.MigrateStatus(t.Context(), url)) {
-			if status.Applied {
-				version = status.Version
-			}
-		}
-	}
+	withoutMigration(t, url, 8)
 	if got := execAs(t, url, owner, "UPDATE payments SET raw_tx = 'x' WHERE id = $1", req.ID); got != illegalMove {
 		t.Errorf("without the migration: SQLSTATE %q", got)
 	}
@@ -139,4 +145,31 @@ func TestErrorsNameWhatToDoAndHideTheDriver(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustPayment(t, payment.Reserved)(l.Reserve(t.Context(), req))
+}
+
+// Payments that an account's limit has counted outlive the limits, which are gone with their migration.
+func TestAccountLimitsGoAndPaymentsStay(t *testing.T) {
+	t.Parallel()
+	url := ledgertest.Database(t)
+	l := ledgertest.Open(t, url)
+	w := ledgertest.Funded(t, l, 20_000*sat)
+	key := ledgertest.NewKey(t, l, w.AccountID, map[payment.Window]payment.Sat{payment.Daily: 1_000})
+	limited(t, l, w.AccountID, payment.Withdrawal, payment.Daily, 5_000)
+	alone, keyed, ended := lightning(w, payment.KeyID{}, 500*sat, 0), lightning(w, key.ID, 500*sat, 0), lightning(w, payment.KeyID{}, 500*sat, 0)
+	for _, req := range []payment.Request{alone, keyed, ended} {
+		mustPayment(t, payment.Reserved)(l.Reserve(t.Context(), req))
+	}
+	mustPayment(t, payment.Failed)(l.Void(t.Context(), ended, payment.Failure{Reason: payment.ReasonNoRoute}, 0))
+	withoutMigration(t, url, 12)
+	if err := ledger.MigrateUp(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	if got := must[[]ledger.AccountSpending](t)(l.AccountSpendings(t.Context(), w.AccountID)); len(got) != 0 {
+		t.Errorf("the account is limited: %+v", got)
+	}
+	for _, req := range []payment.Request{alone, keyed} {
+		mustPayment(t, payment.Dispatched)(l.BeginSend(t.Context(), req.ID, ledger.Fence{CallTimeout: time.Second}))
+		mustPayment(t, payment.Settled)(l.Settle(t.Context(), req.ID, 0))
+	}
+	ledgertest.Balanced(t, l)
 }

@@ -63,16 +63,6 @@ func (l *Ledger) InvoiceByExternalID(ctx context.Context, account payment.Accoun
 	return invoiceOf(row), found(err, noInvoice())
 }
 
-// Invoices lists a wallet's invoices, newest first, at most limit.
-func (l *Ledger) Invoices(ctx context.Context, wallet payment.WalletID, limit int) ([]Invoice, error) {
-	rows, err := l.q.Invoices(ctx, db.InvoicesParams{WalletID: wallet, Limit: int32(limit)})
-	out := make([]Invoice, len(rows))
-	for i, row := range rows {
-		out[i] = invoiceOf(row)
-	}
-	return out, coded(err)
-}
-
 // CancelInvoice closes an open invoice; a canceled one is no error. Errors: ReasonPaymentNotFound, ReasonAlreadyPaid.
 func (l *Ledger) CancelInvoice(ctx context.Context, hash payment.Hash) error {
 	changed, err := l.q.CancelInvoice(ctx, hash[:])

@@ -121,6 +121,20 @@ type Spending struct {
 	Reserved payment.Sat // in flight, part of every Spent
 }
 
+// AccountSpending is what an account has moved for one purpose, all windows, shortest first, since it was first limited.
+type AccountSpending struct {
+	Purpose  payment.Purpose
+	Windows  [4]WindowSpending
+	Reserved payment.Sat // in flight, part of every Spent
+}
+
+// AccountLimit is one limit that new accounts begin with.
+type AccountLimit struct {
+	Purpose payment.Purpose
+	Window  payment.Window
+	Limit   payment.Sat
+}
+
 // Invoice is an invoice of ours that waits for a payment, or has received one.
 type Invoice struct {
 	Hash            payment.Hash

@@ -11,6 +11,7 @@ type Reason string
 // Reasons. The comment names the API code that they become (API.md, section 7).
 const (
 	ReasonBudgetExceeded      Reason = "BUDGET_EXCEEDED"      // TRANSACTION_RESTRICTED
+	ReasonAccountLimit        Reason = "ACCOUNT_LIMIT"        // TRANSACTION_RESTRICTED: the operator's limit, not the owner's
 	ReasonInsufficientBalance Reason = "INSUFFICIENT_BALANCE" // INSUFFICIENT_BALANCE
 	ReasonSelfPayment         Reason = "SELF_PAYMENT"         // CANT_PAY_SELF
 	ReasonInvalidAmount       Reason = "INVALID_AMOUNT"       // INVALID_INPUT

@@ -55,10 +55,19 @@ func (s *Starter) polled(ctx context.Context, queue string, kind enumspb.TaskQue
 	answer, err := s.temporal.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
 		Namespace: client.DefaultNamespace, TaskQueue: &taskqueuepb.TaskQueue{Name: queue}, TaskQueueType: kind,
 	})
+	promoted := answer.GetVersioningInfo().GetCurrentDeploymentVersion().GetBuildId()
 	for _, poller := range answer.GetPollers() {
-		if s.now().Sub(poller.GetLastAccessTime().AsTime()) < polledWithin {
+		if buildOf(poller) == promoted && s.now().Sub(poller.GetLastAccessTime().AsTime()) < polledWithin {
 			return true, nil
 		}
 	}
 	return false, err
+}
+
+// buildOf is empty for a worker that has no build: it serves while none is promoted.
+func buildOf(poller *taskqueuepb.PollerInfo) string {
+	if options := poller.GetDeploymentOptions(); options.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED {
+		return options.GetBuildId()
+	}
+	return ""
 }

@@ -9,7 +9,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -75,7 +74,7 @@ func (s *Starter) started(ctx context.Context, req payment.Request) error {
 	}
 	var body string
 	memo := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[memoBody]
-	if err := converter.GetDefaultDataConverter().FromPayload(memo, &body); err != nil || body != memoOf(req)[memoBody] {
+	if err := s.cfg.Payloads.FromPayload(memo, &body); err != nil || body != memoOf(req)[memoBody] {
 		return otherBody()
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
@@ -23,6 +24,8 @@ type Config struct {
 	Dust payment.Sat
 	// HoldLocks is how long a budget lock waits to be recorded. Zero: 15 minutes.
 	HoldLocks time.Duration
+	// Payloads is how the Temporal client writes values. nil: as the SDK does.
+	Payloads converter.DataConverter
 }
 
 // FeePolicy is the lightning fee limit: the larger of a share of the amount and a floor. It is reserved with the amount.
@@ -64,6 +67,9 @@ func New(temporal client.Client, books *ledger.Ledger, cfg Config, log *slog.Log
 	}
 	if cfg.HoldLocks == 0 {
 		cfg.HoldLocks = defaultHold
+	}
+	if cfg.Payloads == nil {
+		cfg.Payloads = converter.GetDefaultDataConverter()
 	}
 	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, patience: chorePatience, log: log}
 }

@@ -17,7 +17,7 @@ type Metrics struct {
 	ended    *prometheus.CounterVec   // kind, state, reason
 	broken   *prometheus.CounterVec   // workflow
 	steps    *prometheus.HistogramVec // step, result
-	refusals *prometheus.CounterVec   // window
+	refusals *prometheus.CounterVec   // of, window
 
 	lndCalls   *prometheus.CounterVec   // node, method, code
 	lndSeconds *prometheus.HistogramVec // node, method
@@ -48,7 +48,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		ended:    r.counter("payments_ended_total", "Payments that ended, by kind, final state and reason.", "kind", "state", "reason"),
 		broken:   r.counter("workflows_failed_total", "Workflows that ended with an error: each is a defect.", "workflow"),
 		steps:    r.histogram("step_seconds", "Duration of one attempt of a saga's step; Reserve is admission.", "step", "result"),
-		refusals: r.counter("budget_refusals_total", "Payments refused by an API key's budget, by window. Normal business.", "window"),
+		refusals: r.counter("budget_refusals_total", "Payments refused by the limit of an API key or an account, by window. Normal business.", "of", "window"),
 
 		lndCalls:   r.counter("lnd_calls_total", "Calls and streams to LND, by the gRPC code that ended them; Closed: by us.", "node", "method", "code"),
 		lndSeconds: r.histogram("lnd_call_seconds", "Duration of calls to LND; streams are not timed.", "node", "method"),
@@ -136,7 +136,7 @@ func (m *Metrics) Started(kind payment.Kind) {
 	}
 }
 
-// Ended counts a payment that has ended, and the window of a budget that refused it.
+// Ended counts a payment that has ended, and the window of the limit that refused it.
 func (m *Metrics) Ended(kind payment.Kind, outcome payment.Outcome) {
 	if m == nil {
 		return
@@ -145,17 +145,14 @@ func (m *Metrics) Ended(kind payment.Kind, outcome payment.Outcome) {
 	if outcome.Failure != nil {
 		reason = string(outcome.Failure.Reason)
 		if outcome.Failure.Budget != nil {
-			m.BudgetRefused(outcome.Failure.Budget.Window)
+			of := "key"
+			if outcome.Failure.Reason == payment.ReasonAccountLimit {
+				of = "account"
+			}
+			m.refusals.WithLabelValues(of, string(outcome.Failure.Budget.Window)).Inc()
 		}
 	}
 	m.ended.WithLabelValues(string(kind), string(outcome.State), reason).Inc()
-}
-
-// BudgetRefused counts what a window of a budget has refused.
-func (m *Metrics) BudgetRefused(window payment.Window) {
-	if m != nil {
-		m.refusals.WithLabelValues(string(window)).Inc()
-	}
 }
 
 // RateLimited counts a request refused by a rate limit.

@@ -21,6 +21,9 @@ func TestMetrics(t *testing.T) {
 	m.Ended(payment.Onchain, payment.Outcome{State: payment.Refused, Failure: &payment.Failure{
 		Reason: payment.ReasonBudgetExceeded, Budget: &payment.BudgetShortfall{Window: payment.Weekly},
 	}})
+	m.Ended(payment.Lightning, payment.Outcome{State: payment.Refused, Failure: &payment.Failure{
+		Reason: payment.ReasonAccountLimit, Budget: &payment.BudgetShortfall{Window: payment.Daily},
+	}})
 	m.RateLimited("payments", "key")
 	m.HTTP("/graphql", "POST", 200, 30*time.Millisecond)
 	m.HTTP("/graphqlws", "GET", 101, time.Hour)
@@ -33,7 +36,8 @@ func TestMetrics(t *testing.T) {
 		`holdfast_payments_started_total{kind="lightning"} 1`,
 		`holdfast_payments_ended_total{kind="lightning",reason="",state="settled"} 1`,
 		`holdfast_payments_ended_total{kind="onchain",reason="BUDGET_EXCEEDED",state="refused"} 1`,
-		`holdfast_budget_refusals_total{window="weekly"} 1`,
+		`holdfast_budget_refusals_total{of="key",window="weekly"} 1`,
+		`holdfast_budget_refusals_total{of="account",window="daily"} 1`,
 		`holdfast_rate_limited_total{class="payments",subject="key"} 1`,
 		`holdfast_http_requests_total{method="POST",route="/graphql",status="200"} 1`,
 		`holdfast_http_request_seconds_bucket{route="/graphql",le="0.05"} 1`,

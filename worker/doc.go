@@ -9,4 +9,6 @@
 //  2. A panic in a workflow blocks it until a fixed build arrives; it never fails a payment.
 //  3. A worker starts while LND is away: sagas wait, and nothing is refused that was not asked.
 //  4. A stopping worker finishes the activities that it runs, up to 30 seconds.
+//  5. A worker of a build gets what belongs to it, and new work only once it is promoted (deployment.go). What may wait for
+//     days follows the promotion, everything else stays on the build it began on.
 package worker

@@ -12,15 +12,15 @@ import (
 
 // registerPayments joins the sagas and their transactions to the payments queue.
 func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
-	registerWorkflow(w, "Lightning", workflows.Lightning)
-	registerWorkflow(w, "Onchain", workflows.Onchain)
-	registerWorkflow(w, "Intraledger", workflows.Intraledger)
-	registerWorkflow(w, "BudgetLock", workflows.BudgetLock)
-	registerWorkflow(w, "CreateInvoice", workflows.CreateInvoice)
-	registerWorkflow(w, "CreateAddress", workflows.CreateAddress)
-	registerWorkflow(w, "CancelInvoice", workflows.CancelInvoice)
-	registerWorkflow(w, "ProbeFee", workflows.ProbeFee)
-	registerWorkflow(w, "EstimateFee", workflows.EstimateFee)
+	registerWorkflow(w, followsPromotion, "Lightning", workflows.Lightning)
+	registerWorkflow(w, followsPromotion, "Onchain", workflows.Onchain)
+	registerWorkflow(w, staysOnItsBuild, "Intraledger", workflows.Intraledger)
+	registerWorkflow(w, followsPromotion, "BudgetLock", workflows.BudgetLock)
+	registerWorkflow(w, staysOnItsBuild, "CreateInvoice", workflows.CreateInvoice)
+	registerWorkflow(w, staysOnItsBuild, "CreateAddress", workflows.CreateAddress)
+	registerWorkflow(w, staysOnItsBuild, "CancelInvoice", workflows.CancelInvoice)
+	registerWorkflow(w, staysOnItsBuild, "ProbeFee", workflows.ProbeFee)
+	registerWorkflow(w, staysOnItsBuild, "EstimateFee", workflows.EstimateFee)
 	registerActivity(w, step.Reserve, l.Reserve)
 	registerActivity(w, step.Transfer, l.Transfer)
 	registerActivity(w, step.Settle, l.Settle)
@@ -32,8 +32,8 @@ func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
 
 // registerWatchers joins what keeps the house to the watchers queue.
 func registerWatchers(w worker.Registry, u *activities.UpkeepSteps) {
-	registerWorkflow(w, "WatchNode", workflows.WatchNode)
-	registerWorkflow(w, "Reconcile", workflows.Reconcile)
+	registerWorkflow(w, followsPromotion, "WatchNode", workflows.WatchNode)
+	registerWorkflow(w, followsPromotion, "Reconcile", workflows.Reconcile)
 	registerActivity(w, step.RepairOrphans, u.RepairOrphans)
 	registerActivity(w, step.KeepLedger, u.KeepLedger)
 }
@@ -60,8 +60,8 @@ func registerNode(w worker.ActivityRegistry, n *activities.NodeSteps, watch *act
 	registerActivity(w, step.CompareNode, n.CompareNode)
 }
 
-func registerWorkflow(w worker.WorkflowRegistry, name string, fn any) {
-	w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
+func registerWorkflow(w worker.WorkflowRegistry, when workflow.VersioningBehavior, name string, fn any) {
+	w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name, VersioningBehavior: when})
 }
 
 func registerActivity(w worker.ActivityRegistry, name string, fn any) {

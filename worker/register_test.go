@@ -21,10 +21,12 @@ import (
 type registered struct {
 	worker.Registry
 	workflows, activities map[string]any
+	behaviors             map[string]workflow.VersioningBehavior
 }
 
 func (r registered) RegisterWorkflowWithOptions(fn any, o workflow.RegisterOptions) {
 	r.workflows[o.Name] = fn
+	r.behaviors[o.Name] = o.VersioningBehavior
 }
 
 func (r registered) RegisterActivityWithOptions(fn any, o activity.RegisterOptions) {
@@ -32,11 +34,22 @@ func (r registered) RegisterActivityWithOptions(fn any, o activity.RegisterOptio
 }
 
 func everything() registered {
-	r := registered{workflows: map[string]any{}, activities: map[string]any{}}
+	r := registered{workflows: map[string]any{}, activities: map[string]any{}, behaviors: map[string]workflow.VersioningBehavior{}}
 	registerPayments(r, &activities.LedgerSteps{})
 	registerWatchers(r, &activities.UpkeepSteps{})
 	registerNode(r, &activities.NodeSteps{}, &activities.WatchSteps{})
 	return r
+}
+
+// What may wait for days must not be pinned, or its build lives as long.
+func TestWhatWaitsFollowsPromotion(t *testing.T) {
+	t.Parallel()
+	long := map[string]bool{"Lightning": true, "Onchain": true, "BudgetLock": true, "WatchNode": true, "Reconcile": true}
+	for name, behavior := range everything().behaviors {
+		if want := map[bool]workflow.VersioningBehavior{true: followsPromotion, false: staysOnItsBuild}[long[name]]; behavior != want {
+			t.Errorf("%s has behavior %v, want %v", name, behavior, want)
+		}
+	}
 }
 
 // Invariant 1: every step of the contract is served, by a method of its own name, and nothing else is.

@@ -36,6 +36,8 @@ type Config struct {
 	MaxFeeRate uint64
 	// Timing of calls to LND. Zero: activities.DefaultTiming.
 	Timing activities.Timing
+	// Build is the build of this process: it gets what belongs to it, and new work once it is promoted. Empty: there is one.
+	Build string
 	// Reconcile is how often the ledger is compared with the nodes. Zero: a minute.
 	Reconcile time.Duration
 	// Metrics counts what this process does. nil: nothing is counted.
@@ -77,7 +79,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := cfg.ensureUpkeep(ctx); err != nil {
 		return err
 	}
-	cfg.Log.Info("worker serves", "nodes", len(cfg.Nodes), "network", cfg.Network, "confirmations", cfg.Depth)
+	cfg.Log.Info("worker serves", "nodes", len(cfg.Nodes), "network", cfg.Network, "confirmations", cfg.Depth, "build", cfg.Build)
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
@@ -90,6 +92,7 @@ func (c Config) workers(fatal context.CancelCauseFunc) []worker.Worker {
 	options := worker.Options{
 		DisableRegistrationAliasing: true,
 		WorkerStopTimeout:           30 * time.Second,
+		DeploymentOptions:           versioned(c.Build),
 		WorkflowPanicPolicy:         worker.BlockWorkflow,
 		Interceptors:                []interceptor.WorkerInterceptor{telemetry.Observer(c.Metrics)},
 		OnFatalError:                func(err error) { fatal(fmt.Errorf("worker: %w", err)) },

@@ -63,7 +63,6 @@ func accountOf(u ledger.User) *generated.ConsumerAccount {
 	}
 	return &generated.ConsumerAccount{
 		Account: u.AccountID, ID: u.AccountID.String(), DisplayCurrency: scalar.New[scalar.DisplayCurrency](currency), Level: generated.AccountLevelOne,
-		Limits: &generated.AccountLimits{Withdrawal: []generated.AccountLimit{}, InternalSend: []generated.AccountLimit{}, Convert: []generated.AccountLimit{}},
 	}
 }
 

@@ -66,10 +66,13 @@ func (o *owner) key(scopes string, limits map[string]any) (*owner, string) {
 }
 
 // usdWallet opens one beside the wallet in bitcoin.
-func (o *owner) usdWallet() ledger.Wallet {
+func (o *owner) usdWallet() ledger.Wallet { return o.another(payment.USD) }
+
+// another wallet of the owner.
+func (o *owner) another(currency payment.Currency) ledger.Wallet {
 	o.t.Helper()
 	w, err := o.house.ledger.OpenWallet(context.Background(), ledger.Wallet{
-		ID: uuid.New(), AccountID: o.wallet.AccountID, Name: "usd", Currency: payment.USD,
+		ID: uuid.New(), AccountID: o.wallet.AccountID, Name: uuid.NewString(), Currency: currency,
 	})
 	if err != nil {
 		o.t.Fatal(err)

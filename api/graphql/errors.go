@@ -35,7 +35,7 @@ const (
 // codeOf is the one table from reasons to codes. A test fails if a reason is missing.
 func codeOf(reason payment.Reason) Code {
 	switch reason {
-	case payment.ReasonBudgetExceeded:
+	case payment.ReasonBudgetExceeded, payment.ReasonAccountLimit:
 		return codeRestricted
 	case payment.ReasonInsufficientBalance:
 		return codeBalance

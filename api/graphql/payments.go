@@ -52,7 +52,7 @@ func (r *resolver) notSent(ctx context.Context, err error) *generated.PaymentSen
 		status = generated.PaymentSendResultAlreadyPaid
 	}
 	if coded, ok := err.(*payment.Error); ok && coded.Budget != nil { //nolint:errorlint // only what the ledger answers has one
-		r.Log.InfoContext(ctx, "a budget refused a payment", "api_key_id", identity.PrincipalFrom(ctx).KeyID.String(),
+		r.Log.InfoContext(ctx, "a budget refused a payment", "reason", coded.Reason, "api_key_id", identity.PrincipalFrom(ctx).KeyID.String(),
 			"window", coded.Budget.Window, "limit_sat", int64(coded.Budget.Limit), "spent_sat", int64(coded.Budget.Spent),
 			"needed_sat", int64(coded.Budget.Needed))
 	}

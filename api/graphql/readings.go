@@ -56,6 +56,7 @@ type (
 	walletsOfAccount   struct{ payment.AccountID }
 	keysOfAccount      struct{ payment.AccountID }
 	spendingsOfAccount struct{ payment.AccountID }
+	limitsOfAccount    struct{ payment.AccountID }
 	contactsOfAccount  struct{ payment.AccountID }
 	callbacksOfAccount struct{ payment.AccountID }
 	pendingOf          struct {

@@ -26,6 +26,8 @@ type (
 	accounts      struct{ *resolver }
 	users         struct{ *resolver }
 	keys          struct{ *resolver }
+	dayLimits     struct{ *resolver }
+	longLimits    struct{ *resolver }
 	btcWallets    struct{ *resolver }
 	usdWallets    struct{ *resolver }
 )
@@ -36,8 +38,15 @@ func (r *resolver) Subscription() generated.SubscriptionResolver       { return 
 func (r *resolver) ConsumerAccount() generated.ConsumerAccountResolver { return accounts{r} }
 func (r *resolver) User() generated.UserResolver                       { return users{r} }
 func (r *resolver) ApiKey() generated.ApiKeyResolver                   { return keys{r} } //nolint:staticcheck // gqlgen names it
-func (r *resolver) BTCWallet() generated.BTCWalletResolver             { return btcWallets{r} }
-func (r *resolver) UsdWallet() generated.UsdWalletResolver             { return usdWallets{r} }
+func (r *resolver) OneDayAccountLimit() generated.OneDayAccountLimitResolver {
+	return dayLimits{r}
+}
+
+func (r *resolver) RollingAccountLimit() generated.RollingAccountLimitResolver {
+	return longLimits{r}
+}
+func (r *resolver) BTCWallet() generated.BTCWalletResolver { return btcWallets{r} }
+func (r *resolver) UsdWallet() generated.UsdWalletResolver { return usdWallets{r} }
 
 // account is the caller's; the guard has seen to it that there is one.
 func account(ctx context.Context) payment.AccountID { return identity.PrincipalFrom(ctx).AccountID }

@@ -27,7 +27,7 @@ func codeOf(reason payment.Reason) codes.Code {
 	case payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound, payment.ReasonLockNotFound,
 		payment.ReasonAccountNotFound:
 		return codes.NotFound
-	case payment.ReasonBudgetExceeded, payment.ReasonInsufficientBalance, payment.ReasonPaymentInFlight, payment.ReasonInvoiceExpired,
+	case payment.ReasonBudgetExceeded, payment.ReasonAccountLimit, payment.ReasonInsufficientBalance, payment.ReasonPaymentInFlight, payment.ReasonInvoiceExpired,
 		payment.ReasonInvoiceCanceled, payment.ReasonNoRoute, payment.ReasonFeeOverLimit, payment.ReasonNodeFunds, payment.ReasonNodeNotFound,
 		payment.ReasonLockConflict, payment.ReasonLnurl:
 		return codes.FailedPrecondition

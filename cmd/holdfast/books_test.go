@@ -70,6 +70,34 @@ func TestWalletsAndKeys(t *testing.T) {
 	}
 }
 
+func TestAccountLimits(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"DATABASE_URL": ledgertest.Database(t)}
+	wallet := ask[show.Wallet](t, env, show.OK, "wallet", "create")
+	if got := ask[show.AccountLimits](t, env, show.OK, "account", "show", wallet.AccountID); got.AccountID != wallet.AccountID || len(got.Limits) != 0 {
+		t.Errorf("before any limit: %+v", got)
+	}
+	got := ask[show.AccountLimits](t, env, show.OK, "account", "limit", "set", wallet.AccountID, "--purpose", "withdrawal", "--window", "monthly", "--sat", "5000000000")
+	if len(got.Limits) != 1 || got.Limits[0].Purpose != "withdrawal" || *got.Limits[0].Windows[2].RemainingSat != 5_000_000_000 {
+		t.Errorf("limited: %+v", got)
+	}
+	if table := holdfast(t, env, "account", "show", wallet.AccountID); !strings.Contains(table.out, "5,000,000,000 sat") {
+		t.Errorf("account show:\n%s", table.out)
+	}
+	got = ask[show.AccountLimits](t, env, show.OK, "account", "limit", "remove", wallet.AccountID, "--purpose", "withdrawal", "--window", "monthly")
+	if got.Limits[0].Windows[2].LimitSat != nil {
+		t.Errorf("the limit stays: %+v", got)
+	}
+	ask[show.AccountLimits](t, env, show.OK, "account", "limit", "set", "new", "--purpose", "convert", "--window", "daily", "--sat", "7")
+	if got = ask[show.AccountLimits](t, env, show.OK, "account", "show", "new"); len(got.Limits) != 1 || *got.Limits[0].Windows[0].LimitSat != 7 {
+		t.Errorf("new accounts begin with %+v", got)
+	}
+	later := ask[show.Wallet](t, env, show.OK, "wallet", "create")
+	if got = ask[show.AccountLimits](t, env, show.OK, "account", "show", later.AccountID); len(got.Limits) != 1 || *got.Limits[0].Windows[0].LimitSat != 7 {
+		t.Errorf("a new account began with %+v", got)
+	}
+}
+
 func TestNotFoundAndBadInput(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"DATABASE_URL": ledgertest.Database(t)}
@@ -79,11 +107,15 @@ func TestNotFoundAndBadInput(t *testing.T) {
 		"wallet show " + anyID: payment.ReasonWalletNotFound,
 		"key show " + anyID:    payment.ReasonKeyNotFound,
 		"key revoke " + anyID:  payment.ReasonKeyNotFound,
-		"key limit set " + anyID + " --window daily --sat 1":   payment.ReasonKeyNotFound,
-		"key limit set " + key.ID + " --window daily --sat 0":  payment.ReasonInvalidAmount,
-		"key limit set " + key.ID + " --window daily --sat=-5": payment.ReasonInvalidAmount,
-		"key create --name x --account " + anyID:               payment.ReasonInvalidInput,
-		"payment show " + anyID:                                payment.ReasonPaymentNotFound,
+		"key limit set " + anyID + " --window daily --sat 1":                                  payment.ReasonKeyNotFound,
+		"key limit set " + key.ID + " --window daily --sat 0":                                 payment.ReasonInvalidAmount,
+		"key limit set " + key.ID + " --window daily --sat=-5":                                payment.ReasonInvalidAmount,
+		"key create --name x --account " + anyID:                                              payment.ReasonInvalidInput,
+		"account show " + anyID:                                                               payment.ReasonInvalidInput,
+		"account show nobody":                                                                 payment.ReasonInvalidInput,
+		"account limit set " + anyID + " --purpose convert --window daily --sat 1":            payment.ReasonAccountNotFound,
+		"account limit set " + wallet.AccountID + " --purpose convert --window daily --sat 0": payment.ReasonInvalidAmount,
+		"payment show " + anyID:                                                               payment.ReasonPaymentNotFound,
 	} {
 		if got := ask[failed](t, env, show.Usage, strings.Fields(args)...); got.Error.Reason != string(reason) || got.Error.Message == "" {
 			t.Errorf("%q: %+v, want %s", args, got.Error, reason)

@@ -8,6 +8,7 @@ import (
 type configCommands struct {
 	API    configAPI    `cmd:"" name:"api" default:"withargs" help:"Of holdfast api, with its flags. This is what config alone prints."`
 	Worker configWorker `cmd:"" help:"Of holdfast worker, with its flags."`
+	Codec  configCodec  `cmd:"" help:"Of holdfast codec, with its flags."`
 }
 
 type configAPI struct {
@@ -34,6 +35,17 @@ func (*configWorker) Run(d *deps) error {
 		shown = append(shown, d.settings.ShowNodes(nodes)...)
 	}
 	_, mistakes := d.settings.ForWorker()
+	return printSettings(d, shown, mistakes)
+}
+
+type configCodec struct {
+	settings.Codec
+}
+
+// Run prints what is in force; mistakes are the error.
+func (*configCodec) Run(d *deps) error {
+	shown := d.settings.Show(&settings.House{}, &settings.Codec{})
+	_, mistakes := d.settings.ForCodec()
 	return printSettings(d, shown, mistakes)
 }
 

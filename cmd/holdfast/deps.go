@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
+	"github.com/holdfast-pay/holdfast/codec"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/payment"
@@ -83,12 +84,17 @@ func (d *deps) starter(ctx context.Context) (*starter.Starter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.temporal == nil {
-		if d.temporal, err = d.dialTemporal(ctx, client.DialContext); err != nil {
-			return nil, err
-		}
+	temporal, err := d.connectTemporal(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return starter.New(d.temporal, books, starterConfig(network, nodes, shared), d.log), nil
+	keys, err := d.payloadKeys()
+	if err != nil {
+		return nil, err
+	}
+	cfg := starterConfig(network, nodes, shared)
+	cfg.Payloads, _ = keys.Converters()
+	return starter.New(temporal, books, cfg, d.log), nil
 }
 
 // starterConfig is what payments may cost, and how long a call waits for them.
@@ -98,6 +104,14 @@ func starterConfig(network string, nodes []string, shared settings.Shared) start
 		Fees: starter.FeePolicy{PartsPerMillion: shared.FeePPM, Floor: shared.FeeFloorSat.MustMsat()},
 		Dust: shared.DustSat, HoldLocks: shared.LockTime,
 	}
+}
+
+// connectTemporal opens Temporal alone.
+func (d *deps) connectTemporal(ctx context.Context) (_ client.Client, err error) {
+	if d.temporal == nil {
+		d.temporal, err = d.dialTemporal(ctx, client.DialContext)
+	}
+	return d.temporal, err
 }
 
 // dialTemporal connects by one of the SDK's ways: at once, or when it is first used.
@@ -110,7 +124,13 @@ func (d *deps) dialTemporal(ctx context.Context, dial func(context.Context, clie
 	if err != nil {
 		return nil, err
 	}
+	keys, err := d.payloadKeys()
+	if err != nil {
+		return nil, err
+	}
+	values, failures := keys.Converters()
 	temporal, err := dial(ctx, client.Options{
+		DataConverter: values, FailureConverter: failures,
 		HostPort: address, Logger: sdklog.NewStructuredLogger(d.log),
 		ContextPropagators: []workflow.ContextPropagator{telemetry.Propagator()}, Interceptors: tracing,
 	})
@@ -119,6 +139,12 @@ func (d *deps) dialTemporal(ctx context.Context, dial func(context.Context, clie
 			"Temporal at %s does not answer. Check that it runs and that %s is right.", address, settings.TemporalAddress).Because(err)
 	}
 	return temporal, nil
+}
+
+// payloadKeys seal what Temporal stores; none: nothing is sealed.
+func (d *deps) payloadKeys() (codec.Keys, error) {
+	text, _ := d.settings.Get(settings.PayloadKeys)
+	return codec.ParseKeys(text)
 }
 
 // lnd gives a client for each of our nodes, by name. It connects when it is first used.

@@ -20,18 +20,21 @@ import (
 type commands struct {
 	globals
 
-	Wallet  walletCommands  `cmd:"" help:"Wallets, their invoices and addresses."`
-	Key     keyCommands     `cmd:"" help:"API keys and their budgets."`
-	Pay     payCommands     `cmd:"" help:"Pay an invoice, an address or another wallet."`
-	Payment paymentCommands `cmd:"" help:"See and steer payments."`
-	Worker  workerCommand   `cmd:"" help:"Serve payments until SIGINT or SIGTERM."`
-	API     apiCommand      `cmd:"" name:"api" help:"Serve the core API until SIGINT or SIGTERM."`
-	Config  configCommands  `cmd:"" help:"Print the settings that are in force, and where each comes from."`
-	Migrate migrateCommands `cmd:"" help:"The ledger's database schema."`
-	Check   checkCommand    `cmd:"" help:"Prove the books: a line per rule, and the ledger against each LND node."`
-	Dev     devCommand      `cmd:"" help:"Bring up a private network with a worker and the API, run the demo, stay until Ctrl-C."`
-	Devnet  devnetCommands  `cmd:"" help:"Steer the private network that runs."`
-	Demo    demoCommand     `cmd:"" help:"Run the demo on the network that runs, or on one of its own."`
+	Wallet     walletCommands     `cmd:"" help:"Wallets, their invoices and addresses."`
+	Key        keyCommands        `cmd:"" help:"API keys and their budgets."`
+	Account    accountCommands    `cmd:"" help:"Limits of accounts, which operators set."`
+	Pay        payCommands        `cmd:"" help:"Pay an invoice, an address or another wallet."`
+	Payment    paymentCommands    `cmd:"" help:"See and steer payments."`
+	Worker     workerCommand      `cmd:"" help:"Serve payments until SIGINT or SIGTERM."`
+	API        apiCommand         `cmd:"" name:"api" help:"Serve the core API until SIGINT or SIGTERM."`
+	Codec      codecCommand       `cmd:"" help:"Open sealed payloads for the Temporal UI until SIGINT or SIGTERM."`
+	Config     configCommands     `cmd:"" help:"Print the settings that are in force, and where each comes from."`
+	Deployment deploymentCommands `cmd:"" help:"Builds of the worker: which are there, and which gets new work."`
+	Migrate    migrateCommands    `cmd:"" help:"The ledger's database schema."`
+	Check      checkCommand       `cmd:"" help:"Prove the books: a line per rule, and the ledger against each LND node."`
+	Dev        devCommand         `cmd:"" help:"Bring up a private network with a worker and the API, run the demo, stay until Ctrl-C."`
+	Devnet     devnetCommands     `cmd:"" help:"Steer the private network that runs."`
+	Demo       demoCommand        `cmd:"" help:"Run the demo on the network that runs, or on one of its own."`
 }
 
 // globals are the flags of every command. Settings come by flag, else from the environment, else from the env file.

@@ -26,15 +26,16 @@ func TestWrongUsage(t *testing.T) {
 		"wallet list --log-level loud":        "loud",
 		"key create --name n":                 "--account",
 		"key limit set " + anyID + " --sat 5": "--window",
-		"key limit set " + anyID + " --sat 5 --window hourly":              "hourly",
-		"pay invoice lnbcrt1 --sat 5":                                      "--wallet",
-		"pay wallet " + anyID + " --wallet " + anyID:                       "--sat",
-		"pay wallet " + anyID + " --wallet " + anyID + " --sat 1.5":        "1.5",
-		"pay wallet " + anyID + " --wallet " + anyID + " --sat 1 --wait x": "--wait",
-		"pay address a --wallet " + anyID + " --sat 5 --speed quick":       "quick",
-		"payment list --state gone":                                        "gone",
-		"devnet hold alice":                                                "--sat",
-		"devnet mine many":                                                 "many",
+		"key limit set " + anyID + " --sat 5 --window hourly":                    "hourly",
+		"account limit set " + anyID + " --sat 5 --window daily --purpose gifts": "gifts",
+		"pay invoice lnbcrt1 --sat 5":                                            "--wallet",
+		"pay wallet " + anyID + " --wallet " + anyID:                             "--sat",
+		"pay wallet " + anyID + " --wallet " + anyID + " --sat 1.5":              "1.5",
+		"pay wallet " + anyID + " --wallet " + anyID + " --sat 1 --wait x":       "--wait",
+		"pay address a --wallet " + anyID + " --sat 5 --speed quick":             "quick",
+		"payment list --state gone":                                              "gone",
+		"devnet hold alice":                                                      "--sat",
+		"devnet mine many":                                                       "many",
 	} {
 		got := holdfast(t, nil, strings.Fields(args)...)
 		if got.code != show.Usage || got.out != "" || !strings.HasPrefix(got.err, "error: ") || !strings.Contains(got.err, says) {
@@ -75,7 +76,7 @@ func TestHelp(t *testing.T) {
 	if got.code != show.OK || got.err != "" {
 		t.Fatalf("code %d, stderr %q", got.code, got.err)
 	}
-	for _, want := range []string{"Exit codes:", "4  the payment is pending", "wallet create", "key limit set", "payment abandon", "config worker", "devnet kill", "$DATABASE_URL"} {
+	for _, want := range []string{"Exit codes:", "4  the payment is pending", "wallet create", "key limit set", "account limit set", "deployment promote", "payment abandon", "config worker", "devnet kill", "$DATABASE_URL"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("%q is missing in\n%s", want, got.out)
 		}

@@ -67,7 +67,7 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 	err = worker.Run(ctx, worker.Config{
 		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: told.House.Network,
 		Depth: int32(told.Worker.Depth), MaxFeeRate: uint64(told.Worker.MaxFeeRateSatVB), //nolint:gosec // both are bounded
-		Metrics: watched.counts, Log: d.log,
+		Build: told.Worker.BuildID, Metrics: watched.counts, Log: d.log,
 	})
 	if ctx.Err() != nil {
 		d.log.Info("worker stopped", "why", err)

@@ -20,7 +20,7 @@ type Core struct {
 	Temporal    string // its address; it may not answer yet
 
 	dir      string
-	tidied   func()
+	tidied   func(passed bool)
 	release  func() error
 	database *postgres.Server
 	temporal *process.Process
@@ -32,7 +32,7 @@ func StartCore(ctx context.Context, attributes map[string]string) (core *Core, e
 	if err != nil {
 		return nil, err
 	}
-	c := &Core{tidied: func() {}, release: func() error { return nil }}
+	c := &Core{tidied: func(bool) {}, release: func() error { return nil }}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Stop())
@@ -67,7 +67,7 @@ func (c *Core) Stop() error {
 	if c.database != nil {
 		err = errors.Join(err, c.database.Stop())
 	}
-	c.tidied()
+	c.tidied(true) // its logs are kept only after a sudden end: it is not told how the tests went
 	return errors.Join(err, c.release())
 }
 

@@ -6,5 +6,6 @@
 // Invariants:
 //
 //  1. One network per test process; tests share it, and those that stop parts of it bring them back.
-//  2. After Main nothing is left: no process, no folder, also when a test panics or times out.
+//  2. After Main nothing is left: no process, no folder, also when a test panics or times out. Only if the tests have not
+//     passed their network's logs stay, in one folder per package under $HOLDFAST_TEST_LOGS or the temporary folder.
 package devnettest

@@ -40,7 +40,13 @@ func run(m *testing.M, cfg devnet.Config) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer tidied()
+	defer func() {
+		passed := code == 0 && err == nil
+		tidied(passed)
+		if !passed {
+			fmt.Fprintln(os.Stderr, "devnet: the network's logs are in", logsOf(thisPackage()))
+		}
+	}()
 	cfg.Fast = true
 	cfg.BasePort = 0
 	if cfg.Out == nil {
@@ -73,7 +79,8 @@ func Net(t testing.TB) *devnet.Network {
 }
 
 // Dir makes a folder for a network that a test starts itself, and removes it
-// afterwards. Unlike t.TempDir, Postgres' own user can pass through it.
+// afterwards; the logs in it are kept if the test fails. Unlike t.TempDir,
+// Postgres' own user can pass through it.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "holdfast-test-")
@@ -84,6 +91,11 @@ func Dir(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if t.Failed() {
+			into := logsOf(thisPackage() + "-" + t.Name())
+			err := exec.Command("/bin/sh", "-c", keepLogs+`keep "$1" "$2"`, "keep", dir, into).Run()
+			t.Log("the network's logs are in ", into, ", ", err)
+		}
 		if err := devnet.Remove(dir); err != nil {
 			t.Error(err)
 		}
@@ -93,9 +105,11 @@ func Dir(t testing.TB) string {
 
 // tidyAfter starts a shell that removes dir when this process has ended in any
 // way: it waits for the end of its input, which the kernel closes. The returned
-// function ends it and waits until dir is gone.
-func tidyAfter(dir string) (tidied func(), err error) {
-	const script = `cat >/dev/null
+// function tells it whether the tests have passed, and waits until dir is gone.
+// If nobody says so, the logs are kept first: a test binary that is killed, or
+// runs out of time, is the one whose logs are missed.
+func tidyAfter(dir string) (tidied func(passed bool), err error) {
+	const script = keepLogs + `[ "$(cat)" = passed ] || keep "$1" "$3"
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   elsewhere=$(readlink "$1/$2") && rm -rf "$elsewhere"
   rm -rf "$1" && exit 0
@@ -105,7 +119,7 @@ done`
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/bin/sh", "-c", script, "tidy", dir, "postgres/"+postgres.ElsewhereLink)
+	cmd := exec.Command("/bin/sh", "-c", script, "tidy", dir, "postgres/"+postgres.ElsewhereLink, logsOf(thisPackage()))
 	cmd.Stdin = read
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // not with a Ctrl-C for us
 	if err := cmd.Start(); err != nil {
@@ -114,7 +128,10 @@ done`
 	if err := read.Close(); err != nil {
 		return nil, err
 	}
-	return func() {
+	return func(passed bool) {
+		if passed {
+			_, _ = write.WriteString("passed")
+		}
 		_ = write.Close() // tells the shell to go ahead
 		_ = cmd.Wait()    // what it could not remove, it has said to nobody; the folder is in /tmp
 	}, nil

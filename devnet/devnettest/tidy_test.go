@@ -12,7 +12,7 @@ import (
 )
 
 // A test binary that is killed, panics or runs out of time leaves no folder: not
-// its own, and not the one that Postgres has elsewhere.
+// its own, and not the one that Postgres has elsewhere. But its logs are kept.
 func TestTidiesAfterAnyEnd(t *testing.T) {
 	if dir := os.Getenv("HOLDFAST_TEST_TIDY"); dir != "" {
 		if _, err := tidyAfter(dir); err != nil {
@@ -23,8 +23,14 @@ func TestTidiesAfterAnyEnd(t *testing.T) {
 	}
 	root := t.TempDir()
 	dir, elsewhere := filepath.Join(root, "network"), filepath.Join(root, "elsewhere")
-	for _, sub := range []string{filepath.Join(dir, "postgres"), filepath.Join(elsewhere, "data")} {
+	kept := filepath.Join(root, "kept", "holdfast-failed-devnettest")
+	for _, sub := range []string{filepath.Join(dir, "postgres"), filepath.Join(dir, "log"), filepath.Join(elsewhere, "data"), kept} {
 		if err := os.MkdirAll(sub, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{filepath.Join(dir, "log", "lnd-bank.log"), filepath.Join(dir, "state.json"), filepath.Join(kept, "older.log")} {
+		if err := os.WriteFile(file, []byte("what happened"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -32,7 +38,7 @@ func TestTidiesAfterAnyEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	child := exec.Command(os.Args[0], "-test.run=TestTidiesAfterAnyEnd")
-	child.Env = append(os.Environ(), "HOLDFAST_TEST_TIDY="+dir)
+	child.Env = append(os.Environ(), "HOLDFAST_TEST_TIDY="+dir, logsEnv+"="+filepath.Dir(kept))
 	if err := child.Run(); err == nil {
 		t.Fatal("the child was to be killed")
 	}
@@ -42,5 +48,30 @@ func TestTidiesAfterAnyEnd(t *testing.T) {
 		return os.IsNotExist(errDir) && os.IsNotExist(errElsewhere)
 	}) {
 		t.Error("the folders are left")
+	}
+	left, err := os.ReadDir(kept)
+	if err != nil || len(left) != 1 || left[0].Name() != "lnd-bank.log" {
+		t.Errorf("kept are %v, %v; want the log alone", left, err)
+	}
+}
+
+// A run that has passed leaves nothing.
+func TestNothingIsKeptOfWhatPasses(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "network")
+	t.Setenv(logsEnv, filepath.Join(root, "kept"))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "temporal.log"), []byte("what happened"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tidied, err := tidyAfter(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tidied(true)
+	if left, err := os.ReadDir(root); err != nil || len(left) != 0 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }

@@ -12,21 +12,12 @@ type Lock struct{ file *os.File }
 // TryLock takes the lock, creating the file if needed, or fails at once if
 // another process (or another Lock of ours) holds it.
 func TryLock(path string) (*Lock, error) {
-	return lockFile(path, syscall.LOCK_EX|syscall.LOCK_NB)
-}
-
-// WaitLock takes the lock and waits for as long as somebody else holds it.
-func WaitLock(path string) (*Lock, error) {
-	return lockFile(path, syscall.LOCK_EX)
-}
-
-func lockFile(path string, how int) (*Lock, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		err = syscall.Flock(int(file.Fd()), how)
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EINTR) {
 			break
 		}
@@ -43,7 +34,8 @@ func (l *Lock) Unlock() error {
 	if l.file == nil {
 		return nil
 	}
-	err := l.file.Close()
+	// Closing alone would leave it to a child that is being started: between fork and exec that has a copy of every file.
+	err := errors.Join(syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN), l.file.Close())
 	l.file = nil
 	return err
 }

@@ -6,6 +6,7 @@ SELECT 'trigger ' || want.name || ' on ' || want.table_ AS item,
                ('payment_guard', 'payments'), ('payment_transaction_guard', 'payments'),
                ('payment_transactions_guard', 'payment_transactions'), ('append_only', 'payment_transactions'), ('append_only_all', 'payment_transactions'),
                ('append_only_all', 'payments'), ('budget_open', 'api_keys'),
+               ('payment_limit_fixed', 'payments'), ('account_limit_resolve', 'payments'), ('account_limits_open', 'accounts'),
                ('receive_guard', 'invoices'), ('receive_guard', 'addresses'), ('receive_guard', 'deposits'),
                ('append_only', 'transactions'), ('append_only_all', 'transactions')) AS want(name, table_)
 UNION ALL

@@ -76,3 +76,17 @@ SELECT coalesce(sum(balance), 0)::bigint FROM system_balances WHERE name = 'node
 
 -- name: Liabilities :one
 SELECT coalesce(sum(credits_posted - debits_posted), 0)::bigint FROM wallets WHERE currency = 'BTC';
+
+-- name: SetAccountLimit :one
+SELECT account_set_limit(sqlc.narg(account_id), sqlc.arg(purpose), sqlc.arg(window_no), sqlc.narg(sat));
+
+-- name: AccountSpendings :many
+-- What an account has moved, for each purpose that has a budget. The epoch stands for no time.
+SELECT b.purpose::text AS purpose, window_no::integer AS window_no, (limit_sat IS NOT NULL)::boolean AS limited, coalesce(limit_sat, 0)::bigint AS limit_sat,
+       spent_sat::bigint AS spent_sat, coalesce(frees_at, 'epoch')::timestamptz AS frees_at, reserved_sat::bigint AS reserved_sat
+  FROM budgets b CROSS JOIN LATERAL budget_spending(b.key_id, sqlc.narg(given)) AS t(window_no, limit_sat, spent_sat, frees_at, reserved_sat)
+ WHERE b.account_id = sqlc.arg(account_id)::uuid ORDER BY 1, 2;
+
+-- name: AccountLimitDefaults :many
+SELECT purpose, w::integer AS window_no, limits[w]::bigint AS limit_sat FROM account_limit_defaults CROSS JOIN generate_series(1, 4) w
+ WHERE limits[w] IS NOT NULL ORDER BY 1, 2;

@@ -14,9 +14,6 @@ SELECT * FROM invoices WHERE request = lower(sqlc.arg(request)::text);
 -- name: InvoiceByExternalID :one
 SELECT * FROM invoices WHERE account_id = $1 AND external_id = $2 AND NOT on_behalf;
 
--- name: Invoices :many
-SELECT * FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2;
-
 -- name: CancelInvoice :execrows
 UPDATE invoices SET state = 'canceled' WHERE hash = $1 AND state = 'open';
 

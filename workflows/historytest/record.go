@@ -12,13 +12,8 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// Record writes the history of a workflow's newest run to a file. The workflow may still run: then the history so far is
-// written, which can be replayed as well. The folder of the file must exist.
-func Record(ctx context.Context, temporal client.Client, workflowID, path string) error {
-	return RecordRun(ctx, temporal, workflowID, "", path)
-}
-
-// RecordRun is Record of one run; an empty run id means the newest.
+// RecordRun writes the history of a run of a workflow to a file; an empty run id means the newest. The workflow may still
+// run: then the history so far is written, which can be replayed as well. The folder of the file must exist.
 func RecordRun(ctx context.Context, temporal client.Client, workflowID, runID, path string) error {
 	history, err := read(ctx, temporal, workflowID, runID)
 	if err != nil {

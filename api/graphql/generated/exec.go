@@ -33,7 +33,9 @@ type ResolverRoot interface {
 	BTCWallet() BTCWalletResolver
 	ConsumerAccount() ConsumerAccountResolver
 	Mutation() MutationResolver
+	OneDayAccountLimit() OneDayAccountLimitResolver
 	Query() QueryResolver
+	RollingAccountLimit() RollingAccountLimitResolver
 	Subscription() SubscriptionResolver
 	UsdWallet() UsdWalletResolver
 	User() UserResolver
@@ -347,9 +349,11 @@ type ComplexityRoot struct {
 	}
 
 	OneDayAccountLimit struct {
-		Interval       func(childComplexity int) int
-		RemainingLimit func(childComplexity int) int
-		TotalLimit     func(childComplexity int) int
+		Interval           func(childComplexity int) int
+		RemainingLimit     func(childComplexity int) int
+		RemainingLimitSats func(childComplexity int) int
+		TotalLimit         func(childComplexity int) int
+		TotalLimitSats     func(childComplexity int) int
 	}
 
 	PageInfo struct {
@@ -427,6 +431,14 @@ type ComplexityRoot struct {
 		ID                         func(childComplexity int) int
 		Timestamp                  func(childComplexity int) int
 		UsdCentPrice               func(childComplexity int) int
+	}
+
+	RollingAccountLimit struct {
+		Interval           func(childComplexity int) int
+		RemainingLimit     func(childComplexity int) int
+		RemainingLimitSats func(childComplexity int) int
+		TotalLimit         func(childComplexity int) int
+		TotalLimitSats     func(childComplexity int) int
 	}
 
 	SatAmountPayload struct {
@@ -560,7 +572,7 @@ type ConsumerAccountResolver interface {
 
 	Wallets(ctx context.Context, obj *ConsumerAccount) ([]Wallet, error)
 	WalletByID(ctx context.Context, obj *ConsumerAccount, walletID scalar.WalletID) (Wallet, error)
-
+	Limits(ctx context.Context, obj *ConsumerAccount) (*AccountLimits, error)
 	Transactions(ctx context.Context, obj *ConsumerAccount, walletIds []*scalar.WalletID, first *int, last *int, after *string, before *string) (*TransactionConnection, error)
 	Invoices(ctx context.Context, obj *ConsumerAccount, walletIds []*scalar.WalletID, first *int, last *int, after *string, before *string) (*InvoiceConnection, error)
 	PendingIncomingTransactions(ctx context.Context, obj *ConsumerAccount, walletIds []*scalar.WalletID) ([]*Transaction, error)
@@ -603,6 +615,10 @@ type MutationResolver interface {
 	APIKeySetLimit(ctx context.Context, input APIKeySetLimitInput) (*APIKeySetLimitPayload, error)
 	APIKeyRemoveLimit(ctx context.Context, input APIKeyRemoveLimitInput) (*APIKeySetLimitPayload, error)
 }
+type OneDayAccountLimitResolver interface {
+	TotalLimit(ctx context.Context, obj *OneDayAccountLimit) (*scalar.CentAmount, error)
+	RemainingLimit(ctx context.Context, obj *OneDayAccountLimit) (*scalar.CentAmount, error)
+}
 type QueryResolver interface {
 	Me(ctx context.Context) (*User, error)
 	OnChainTxFee(ctx context.Context, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.SatAmount, speed PayoutSpeed) (*OnChainTxFee, error)
@@ -618,6 +634,10 @@ type QueryResolver interface {
 	UsernameAvailable(ctx context.Context, username scalar.Username) (*bool, error)
 	Globals(ctx context.Context) (*Globals, error)
 	RealtimePrice(ctx context.Context, currency *scalar.DisplayCurrency) (*RealtimePrice, error)
+}
+type RollingAccountLimitResolver interface {
+	TotalLimit(ctx context.Context, obj *RollingAccountLimit) (*scalar.CentAmount, error)
+	RemainingLimit(ctx context.Context, obj *RollingAccountLimit) (*scalar.CentAmount, error)
 }
 type SubscriptionResolver interface {
 	LnInvoicePaymentStatus(ctx context.Context, input LnInvoicePaymentStatusInput) (<-chan *LnInvoicePaymentStatusPayload, error)
@@ -2041,12 +2061,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.OneDayAccountLimit.RemainingLimit(childComplexity), true
+	case "OneDayAccountLimit.remainingLimitSats":
+		if e.ComplexityRoot.OneDayAccountLimit.RemainingLimitSats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OneDayAccountLimit.RemainingLimitSats(childComplexity), true
 	case "OneDayAccountLimit.totalLimit":
 		if e.ComplexityRoot.OneDayAccountLimit.TotalLimit == nil {
 			break
 		}
 
 		return e.ComplexityRoot.OneDayAccountLimit.TotalLimit(childComplexity), true
+	case "OneDayAccountLimit.totalLimitSats":
+		if e.ComplexityRoot.OneDayAccountLimit.TotalLimitSats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OneDayAccountLimit.TotalLimitSats(childComplexity), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -2390,6 +2422,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RealtimePrice.UsdCentPrice(childComplexity), true
+
+	case "RollingAccountLimit.interval":
+		if e.ComplexityRoot.RollingAccountLimit.Interval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RollingAccountLimit.Interval(childComplexity), true
+	case "RollingAccountLimit.remainingLimit":
+		if e.ComplexityRoot.RollingAccountLimit.RemainingLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RollingAccountLimit.RemainingLimit(childComplexity), true
+	case "RollingAccountLimit.remainingLimitSats":
+		if e.ComplexityRoot.RollingAccountLimit.RemainingLimitSats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RollingAccountLimit.RemainingLimitSats(childComplexity), true
+	case "RollingAccountLimit.totalLimit":
+		if e.ComplexityRoot.RollingAccountLimit.TotalLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RollingAccountLimit.TotalLimit(childComplexity), true
+	case "RollingAccountLimit.totalLimitSats":
+		if e.ComplexityRoot.RollingAccountLimit.TotalLimitSats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RollingAccountLimit.TotalLimitSats(childComplexity), true
 
 	case "SatAmountPayload.amount":
 		if e.ComplexityRoot.SatAmountPayload.Amount == nil {
@@ -3027,19 +3090,40 @@ type CallbackEndpoint {
   url: EndpointUrl!
 }
 
+"The most that an account moves in a rolling time, fees included. Set by the operator; holds for all its keys together."
 interface AccountLimit {
-  totalLimit: CentAmount!
+  "In US cents at the price of now; missing, with an error, while there is no price."
+  totalLimit: CentAmount
   remainingLimit: CentAmount
   interval: Seconds
+  "What is in force: limits are kept in satoshi."
+  totalLimitSats: SatAmount!
+  remainingLimitSats: SatAmount!
 }
 
+"Of the last 24 hours."
 type OneDayAccountLimit implements AccountLimit {
-  totalLimit: CentAmount!
+  "In US cents at the price of now; missing, with an error, while there is no price."
+  totalLimit: CentAmount
   remainingLimit: CentAmount
   interval: Seconds
+  "What is in force: limits are kept in satoshi."
+  totalLimitSats: SatAmount!
+  remainingLimitSats: SatAmount!
 }
 
-"What an account may move in a time. Empty: it is not limited; API keys have limits of their own."
+"Of the last 7, 30 or 365 days."
+type RollingAccountLimit implements AccountLimit {
+  "In US cents at the price of now; missing, with an error, while there is no price."
+  totalLimit: CentAmount
+  remainingLimit: CentAmount
+  interval: Seconds
+  "What is in force: limits are kept in satoshi."
+  totalLimitSats: SatAmount!
+  remainingLimitSats: SatAmount!
+}
+
+"What an account may send out (lightning and on-chain), to other accounts, and between its own wallets. Empty: it is not limited; API keys have limits of their own."
 type AccountLimits {
   withdrawal: [AccountLimit!]!
   internalSend: [AccountLimit!]!
@@ -7893,7 +7977,7 @@ func (ec *executionContext) _ConsumerAccount_limits(ctx context.Context, field g
 			return ec.fieldContext_ConsumerAccount_limits(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Limits, nil
+			return ec.Resolvers.ConsumerAccount().Limits(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *AccountLimits) graphql.Marshaler {
@@ -7907,8 +7991,8 @@ func (ec *executionContext) fieldContext_ConsumerAccount_limits(_ context.Contex
 	fc = &graphql.FieldContext{
 		Object:     "ConsumerAccount",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_AccountLimits(ctx, field)
 		},
@@ -11564,18 +11648,18 @@ func (ec *executionContext) _OneDayAccountLimit_totalLimit(ctx context.Context, 
 			return ec.fieldContext_OneDayAccountLimit_totalLimit(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalLimit, nil
+			return ec.Resolvers.OneDayAccountLimit().TotalLimit(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v scalar.CentAmount) graphql.Marshaler {
-			return ec.marshalNCentAmount2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐCentAmount(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *scalar.CentAmount) graphql.Marshaler {
+			return ec.marshalOCentAmount2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐCentAmount(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_OneDayAccountLimit_totalLimit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("OneDayAccountLimit", field, false, false, "CentAmount")
+	return graphql.NewScalarFieldContext("OneDayAccountLimit", field, true, true, "CentAmount")
 }
 
 func (ec *executionContext) _OneDayAccountLimit_remainingLimit(ctx context.Context, field graphql.CollectedField, obj *OneDayAccountLimit) (ret graphql.Marshaler) {
@@ -11587,7 +11671,7 @@ func (ec *executionContext) _OneDayAccountLimit_remainingLimit(ctx context.Conte
 			return ec.fieldContext_OneDayAccountLimit_remainingLimit(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.RemainingLimit, nil
+			return ec.Resolvers.OneDayAccountLimit().RemainingLimit(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *scalar.CentAmount) graphql.Marshaler {
@@ -11598,7 +11682,7 @@ func (ec *executionContext) _OneDayAccountLimit_remainingLimit(ctx context.Conte
 	)
 }
 func (ec *executionContext) fieldContext_OneDayAccountLimit_remainingLimit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("OneDayAccountLimit", field, false, false, "CentAmount")
+	return graphql.NewScalarFieldContext("OneDayAccountLimit", field, true, true, "CentAmount")
 }
 
 func (ec *executionContext) _OneDayAccountLimit_interval(ctx context.Context, field graphql.CollectedField, obj *OneDayAccountLimit) (ret graphql.Marshaler) {
@@ -11622,6 +11706,52 @@ func (ec *executionContext) _OneDayAccountLimit_interval(ctx context.Context, fi
 }
 func (ec *executionContext) fieldContext_OneDayAccountLimit_interval(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("OneDayAccountLimit", field, false, false, "Seconds")
+}
+
+func (ec *executionContext) _OneDayAccountLimit_totalLimitSats(ctx context.Context, field graphql.CollectedField, obj *OneDayAccountLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OneDayAccountLimit_totalLimitSats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalLimitSats, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v scalar.SatAmount) graphql.Marshaler {
+			return ec.marshalNSatAmount2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐSatAmount(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OneDayAccountLimit_totalLimitSats(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OneDayAccountLimit", field, false, false, "SatAmount")
+}
+
+func (ec *executionContext) _OneDayAccountLimit_remainingLimitSats(ctx context.Context, field graphql.CollectedField, obj *OneDayAccountLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OneDayAccountLimit_remainingLimitSats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RemainingLimitSats, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v scalar.SatAmount) graphql.Marshaler {
+			return ec.marshalNSatAmount2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐSatAmount(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OneDayAccountLimit_remainingLimitSats(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OneDayAccountLimit", field, false, false, "SatAmount")
 }
 
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -13070,6 +13200,121 @@ func (ec *executionContext) fieldContext_RealtimePrice_usdCentPrice(_ context.Co
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _RollingAccountLimit_totalLimit(ctx context.Context, field graphql.CollectedField, obj *RollingAccountLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RollingAccountLimit_totalLimit(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.RollingAccountLimit().TotalLimit(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *scalar.CentAmount) graphql.Marshaler {
+			return ec.marshalOCentAmount2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐCentAmount(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RollingAccountLimit_totalLimit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RollingAccountLimit", field, true, true, "CentAmount")
+}
+
+func (ec *executionContext) _RollingAccountLimit_remainingLimit(ctx context.Context, field graphql.CollectedField, obj *RollingAccountLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RollingAccountLimit_remainingLimit(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.RollingAccountLimit().RemainingLimit(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *scalar.CentAmount) graphql.Marshaler {
+			return ec.marshalOCentAmount2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐCentAmount(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RollingAccountLimit_remainingLimit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RollingAccountLimit", field, true, true, "CentAmount")
+}
+
+func (ec *executionContext) _RollingAccountLimit_interval(ctx context.Context, field graphql.CollectedField, obj *RollingAccountLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RollingAccountLimit_interval(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Interval, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOSeconds2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RollingAccountLimit_interval(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RollingAccountLimit", field, false, false, "Seconds")
+}
+
+func (ec *executionContext) _RollingAccountLimit_totalLimitSats(ctx context.Context, field graphql.CollectedField, obj *RollingAccountLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RollingAccountLimit_totalLimitSats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalLimitSats, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v scalar.SatAmount) graphql.Marshaler {
+			return ec.marshalNSatAmount2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐSatAmount(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RollingAccountLimit_totalLimitSats(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RollingAccountLimit", field, false, false, "SatAmount")
+}
+
+func (ec *executionContext) _RollingAccountLimit_remainingLimitSats(ctx context.Context, field graphql.CollectedField, obj *RollingAccountLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RollingAccountLimit_remainingLimitSats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RemainingLimitSats, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v scalar.SatAmount) graphql.Marshaler {
+			return ec.marshalNSatAmount2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐSatAmount(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RollingAccountLimit_remainingLimitSats(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RollingAccountLimit", field, false, false, "SatAmount")
 }
 
 func (ec *executionContext) _SatAmountPayload_errors(ctx context.Context, field graphql.CollectedField, obj *SatAmountPayload) (ret graphql.Marshaler) {
@@ -18149,6 +18394,13 @@ func (ec *executionContext) _AccountLimit(ctx context.Context, sel ast.Selection
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
+	case RollingAccountLimit:
+		return ec._RollingAccountLimit(ctx, sel, &obj)
+	case *RollingAccountLimit:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RollingAccountLimit(ctx, sel, obj)
 	case OneDayAccountLimit:
 		return ec._OneDayAccountLimit(ctx, sel, &obj)
 	case *OneDayAccountLimit:
@@ -19137,10 +19389,11 @@ func (ec *executionContext) _ConsumerAccount(ctx context.Context, sel ast.Select
 					return ec._ConsumerAccount_walletById(ctx, field, obj)
 				})
 		case "limits":
-			out.Values[i] = ec._ConsumerAccount_limits(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ConsumerAccount_limits(ctx, field, obj)
+				})
 		case "transactions":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -20536,19 +20789,31 @@ func (ec *executionContext) _OneDayAccountLimit(ctx context.Context, sel ast.Sel
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("OneDayAccountLimit")
 		case "totalLimit":
-			out.Values[i] = ec._OneDayAccountLimit_totalLimit(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._OneDayAccountLimit_totalLimit(ctx, field, obj)
+				})
 		case "remainingLimit":
-			out.Values[i] = ec._OneDayAccountLimit_remainingLimit(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._OneDayAccountLimit_remainingLimit(ctx, field, obj)
+				})
 		case "interval":
 			out.Values[i] = ec._OneDayAccountLimit_interval(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalLimitSats":
+			out.Values[i] = ec._OneDayAccountLimit_totalLimitSats(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "remainingLimitSats":
+			out.Values[i] = ec._OneDayAccountLimit_remainingLimitSats(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -21100,6 +21365,61 @@ func (ec *executionContext) _RealtimePrice(ctx context.Context, sel ast.Selectio
 			out.Values[i] = ec._RealtimePrice_usdCentPrice(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var rollingAccountLimitImplementors = []string{"RollingAccountLimit", "AccountLimit"}
+
+func (ec *executionContext) _RollingAccountLimit(ctx context.Context, sel ast.SelectionSet, obj *RollingAccountLimit) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rollingAccountLimitImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RollingAccountLimit")
+		case "totalLimit":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._RollingAccountLimit_totalLimit(ctx, field, obj)
+				})
+		case "remainingLimit":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._RollingAccountLimit_remainingLimit(ctx, field, obj)
+				})
+		case "interval":
+			out.Values[i] = ec._RollingAccountLimit_interval(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalLimitSats":
+			out.Values[i] = ec._RollingAccountLimit_totalLimitSats(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "remainingLimitSats":
+			out.Values[i] = ec._RollingAccountLimit_remainingLimitSats(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))

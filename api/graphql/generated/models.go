@@ -32,11 +32,16 @@ type Account interface {
 	GetCallbackEndpoints() []*CallbackEndpoint
 }
 
+// The most that an account moves in a rolling time, fees included. Set by the operator; holds for all its keys together.
 type AccountLimit interface {
 	IsAccountLimit()
-	GetTotalLimit() scalar.CentAmount
+	// In US cents at the price of now; missing, with an error, while there is no price.
+	GetTotalLimit() *scalar.CentAmount
 	GetRemainingLimit() *scalar.CentAmount
 	GetInterval() *int64
+	// What is in force: limits are kept in satoshi.
+	GetTotalLimitSats() scalar.SatAmount
+	GetRemainingLimitSats() scalar.SatAmount
 }
 
 // Why a mutation did not do what was asked: normal business, not a fault of the request's form.
@@ -98,7 +103,7 @@ type Wallet interface {
 	GetInvoiceByPaymentHash() Invoice
 }
 
-// What an account may move in a time. Empty: it is not limited; API keys have limits of their own.
+// What an account may send out (lightning and on-chain), to other accounts, and between its own wallets. Empty: it is not limited; API keys have limits of their own.
 type AccountLimits struct {
 	Withdrawal   []AccountLimit `json:"withdrawal"`
 	InternalSend []AccountLimit `json:"internalSend"`
@@ -749,16 +754,29 @@ type OnChainUsdTxFee struct {
 	Amount scalar.CentAmount `json:"amount"`
 }
 
+// Of the last 24 hours.
 type OneDayAccountLimit struct {
-	TotalLimit     scalar.CentAmount  `json:"totalLimit"`
+	// In US cents at the price of now; missing, with an error, while there is no price.
+	TotalLimit     *scalar.CentAmount `json:"totalLimit,omitempty"`
 	RemainingLimit *scalar.CentAmount `json:"remainingLimit,omitempty"`
 	Interval       *int64             `json:"interval,omitempty"`
+	// What is in force: limits are kept in satoshi.
+	TotalLimitSats     scalar.SatAmount `json:"totalLimitSats"`
+	RemainingLimitSats scalar.SatAmount `json:"remainingLimitSats"`
 }
 
-func (OneDayAccountLimit) IsAccountLimit()                            {}
-func (this OneDayAccountLimit) GetTotalLimit() scalar.CentAmount      { return this.TotalLimit }
+func (OneDayAccountLimit) IsAccountLimit() {}
+
+// In US cents at the price of now; missing, with an error, while there is no price.
+func (this OneDayAccountLimit) GetTotalLimit() *scalar.CentAmount     { return this.TotalLimit }
 func (this OneDayAccountLimit) GetRemainingLimit() *scalar.CentAmount { return this.RemainingLimit }
 func (this OneDayAccountLimit) GetInterval() *int64                   { return this.Interval }
+
+// What is in force: limits are kept in satoshi.
+func (this OneDayAccountLimit) GetTotalLimitSats() scalar.SatAmount { return this.TotalLimitSats }
+func (this OneDayAccountLimit) GetRemainingLimitSats() scalar.SatAmount {
+	return this.RemainingLimitSats
+}
 
 type PageInfo struct {
 	HasNextPage     bool    `json:"hasNextPage"`
@@ -846,6 +864,30 @@ type RealtimePrice struct {
 }
 
 func (RealtimePrice) IsUserUpdate() {}
+
+// Of the last 7, 30 or 365 days.
+type RollingAccountLimit struct {
+	// In US cents at the price of now; missing, with an error, while there is no price.
+	TotalLimit     *scalar.CentAmount `json:"totalLimit,omitempty"`
+	RemainingLimit *scalar.CentAmount `json:"remainingLimit,omitempty"`
+	Interval       *int64             `json:"interval,omitempty"`
+	// What is in force: limits are kept in satoshi.
+	TotalLimitSats     scalar.SatAmount `json:"totalLimitSats"`
+	RemainingLimitSats scalar.SatAmount `json:"remainingLimitSats"`
+}
+
+func (RollingAccountLimit) IsAccountLimit() {}
+
+// In US cents at the price of now; missing, with an error, while there is no price.
+func (this RollingAccountLimit) GetTotalLimit() *scalar.CentAmount     { return this.TotalLimit }
+func (this RollingAccountLimit) GetRemainingLimit() *scalar.CentAmount { return this.RemainingLimit }
+func (this RollingAccountLimit) GetInterval() *int64                   { return this.Interval }
+
+// What is in force: limits are kept in satoshi.
+func (this RollingAccountLimit) GetTotalLimitSats() scalar.SatAmount { return this.TotalLimitSats }
+func (this RollingAccountLimit) GetRemainingLimitSats() scalar.SatAmount {
+	return this.RemainingLimitSats
+}
 
 type SatAmountPayload struct {
 	Errors []Error `json:"errors"`

@@ -43,6 +43,12 @@ func (s Settings) SharedOnly() (Shared, error) {
 	return shared, together(s.fillAll(&shared))
 }
 
+// ForCodec is what `holdfast codec` is told. The keys are read apart.
+func (s Settings) ForCodec() (Codec, error) {
+	var told Codec
+	return told, together(s.fillAll(&told))
+}
+
 func (s Settings) fillAll(parts ...any) []error {
 	var mistakes []error
 	for _, part := range parts {

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/holdfast-pay/holdfast/codec"
+	"github.com/holdfast-pay/holdfast/payment"
 )
 
 // Off is an address that is not listened on, where a default or an env file has one.
@@ -35,6 +38,16 @@ func form(kind, text string) (string, error) {
 		const longest = 16
 		if len(text) > longest || strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 			return text, errors.New("Use 1 to 16 letters and digits.")
+		}
+	case "build":
+		const longest = 64
+		if len(text) > longest || strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
+			return text, errors.New("Use 1 to 64 letters, digits, dots, hyphens and underscores: a version, or a commit.")
+		}
+	case "payloadkeys":
+		if _, err := codec.ParseKeys(text); err != nil {
+			coded, _ := errors.AsType[*payment.Error](err)
+			return text, errors.New(coded.Message)
 		}
 	case "token":
 		if len(text) < minToken || strings.ContainsAny(text, " \t\r\n") {

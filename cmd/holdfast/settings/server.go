@@ -23,6 +23,7 @@ type House struct {
 	DatabaseURL     string   `name:"database-url" type:"setting" setting:"DATABASE_URL" need:"yes" secret:"within" placeholder:"URL" help:"The ledger's Postgres."`
 	TemporalAddress string   `type:"setting" setting:"TEMPORAL_ADDRESS" need:"yes" placeholder:"HOST:PORT" help:"Temporal's gRPC address."`
 	Network         string   `type:"setting" setting:"HOLDFAST_NETWORK" need:"yes" placeholder:"NAME" help:"mainnet, testnet, testnet4, signet or regtest."`
+	PayloadKeys     string   `type:"setting" setting:"HOLDFAST_PAYLOAD_KEYS" form:"payloadkeys" secret:"yes" placeholder:"KEYS" help:"Seal what Temporal stores: id:key pairs, separated by commas, each key 32 bytes in base64. The first seals, all open. Not set: nothing is sealed."`
 	Nodes           []string `type:"setting" setting:"HOLDFAST_NODES" need:"yes" placeholder:"NAMES" help:"Our LND nodes, separated by commas; the first one sends and receives. Workers reach each by $$LND_<NAME>_RPC, $$LND_<NAME>_TLS and $$LND_<NAME>_MACAROON."`
 }
 
@@ -113,5 +114,12 @@ func (r Rates) Limiter() limit.Rates {
 type Worker struct {
 	Metrics         string `type:"setting" setting:"HOLDFAST_METRICS_WORKER" form:"address" placeholder:"HOST:PORT" help:"Where /metrics is served. Not set: nowhere."`
 	Depth           int64  `type:"setting" setting:"HOLDFAST_CONFIRMATIONS" min:"1" max:"1000" placeholder:"N" help:"Confirmations that make a transaction final. Not set: 1 on regtest, 3 elsewhere."`
+	BuildID         string `name:"build-id" type:"setting" setting:"HOLDFAST_BUILD_ID" form:"build" placeholder:"ID" help:"Which build this is, in a fleet that has several: it gets new work once it is promoted. Not set: there is one."`
 	MaxFeeRateSatVB int64  `name:"max-fee-rate" type:"setting" setting:"HOLDFAST_MAX_FEE_RATE_SAT_VB" otherwise:"500" min:"1" max:"100000" placeholder:"N" help:"The most that a fee bump or a rescue may pay, in sat/vB."`
+}
+
+// Codec is what `holdfast codec` is told.
+type Codec struct {
+	Listen  string   `name:"listen" type:"setting" setting:"HOLDFAST_CODEC" otherwise:"127.0.0.1:8083" form:"address" placeholder:"HOST:PORT" help:"Where POST /decode is served. It asks nobody who he is: for others than this machine put a proxy in front that does."`
+	Origins []string `name:"ui-origins" type:"setting" setting:"HOLDFAST_CODEC_ORIGINS" form:"origins" placeholder:"URLS" help:"Web origins of the Temporal UI, separated by commas. Not set: no browser may ask."`
 }

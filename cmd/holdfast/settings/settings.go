@@ -15,6 +15,7 @@ const (
 	TemporalAddress = "TEMPORAL_ADDRESS"
 	Network         = "HOLDFAST_NETWORK"
 	Nodes           = "HOLDFAST_NODES"
+	PayloadKeys     = "HOLDFAST_PAYLOAD_KEYS"
 )
 
 // Source looks a setting up.

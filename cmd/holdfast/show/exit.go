@@ -51,7 +51,7 @@ func (e Exit) Error() string {
 // CodeOfReason is the exit code of a refusal or error.
 func CodeOfReason(reason payment.Reason) Code {
 	switch reason {
-	case payment.ReasonBudgetExceeded, payment.ReasonInsufficientBalance, payment.ReasonKeyInactive,
+	case payment.ReasonBudgetExceeded, payment.ReasonAccountLimit, payment.ReasonInsufficientBalance, payment.ReasonKeyInactive,
 		payment.ReasonPaymentInFlight, payment.ReasonAlreadyPaid, payment.ReasonTooManyRequests:
 		return Refused
 	case payment.ReasonSelfPayment, payment.ReasonInvalidInput, payment.ReasonInvalidAmount, payment.ReasonInvalidAddress,

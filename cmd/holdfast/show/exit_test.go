@@ -18,6 +18,7 @@ import (
 // codes is the table of `holdfast --help`, reason by reason.
 var codes = map[payment.Reason]show.Code{
 	payment.ReasonBudgetExceeded:      show.Refused,
+	payment.ReasonAccountLimit:        show.Refused,
 	payment.ReasonInsufficientBalance: show.Refused,
 	payment.ReasonKeyInactive:         show.Refused,
 	payment.ReasonPaymentInFlight:     show.Refused,

@@ -85,15 +85,7 @@ func (p Printer) Key(k ledger.Key, spending ledger.Spending, now time.Time) erro
 		return err
 	}
 	p.Line("")
-	rows := make([][]string, len(spending.Windows))
-	for i, w := range spending.Windows {
-		limit, remaining := "none", ""
-		if w.Limited {
-			limit, remaining = w.Limit.String(), w.Remaining.String()
-		}
-		rows[i] = []string{string(w.Window), limit, w.Spent.String(), remaining, Time(w.FreesAt)}
-	}
-	return p.table([]string{"WINDOW", "LIMIT", "SPENT", "REMAINING", "FREES AT"}, rows)
+	return p.table([]string{"WINDOW", "LIMIT", "SPENT", "REMAINING", "FREES AT"}, windowRows(spending.Windows))
 }
 
 // Checks prints a line per rule.

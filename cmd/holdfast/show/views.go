@@ -84,6 +84,13 @@ func SpendingView(s ledger.Spending) Spending {
 	return view
 }
 
+// Build is a build of the worker in JSON.
+type Build struct {
+	ID        string    `json:"id"`
+	Status    string    `json:"status"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
 // Payment is a payment in JSON.
 type Payment struct {
 	ID             string     `json:"id"`

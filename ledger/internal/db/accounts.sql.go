@@ -12,6 +12,88 @@ import (
 	"github.com/google/uuid"
 )
 
+const accountLimitDefaults = `-- name: AccountLimitDefaults :many
+SELECT purpose, w::integer AS window_no, limits[w]::bigint AS limit_sat FROM account_limit_defaults CROSS JOIN generate_series(1, 4) w
+ WHERE limits[w] IS NOT NULL ORDER BY 1, 2
+`
+
+type AccountLimitDefaultsRow struct {
+	Purpose  string
+	WindowNo int32
+	LimitSat int64
+}
+
+func (q *Queries) AccountLimitDefaults(ctx context.Context) ([]AccountLimitDefaultsRow, error) {
+	rows, err := q.db.Query(ctx, accountLimitDefaults)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AccountLimitDefaultsRow
+	for rows.Next() {
+		var i AccountLimitDefaultsRow
+		if err := rows.Scan(&i.Purpose, &i.WindowNo, &i.LimitSat); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const accountSpendings = `-- name: AccountSpendings :many
+SELECT b.purpose::text AS purpose, window_no::integer AS window_no, (limit_sat IS NOT NULL)::boolean AS limited, coalesce(limit_sat, 0)::bigint AS limit_sat,
+       spent_sat::bigint AS spent_sat, coalesce(frees_at, 'epoch')::timestamptz AS frees_at, reserved_sat::bigint AS reserved_sat
+  FROM budgets b CROSS JOIN LATERAL budget_spending(b.key_id, $1) AS t(window_no, limit_sat, spent_sat, frees_at, reserved_sat)
+ WHERE b.account_id = $2::uuid ORDER BY 1, 2
+`
+
+type AccountSpendingsParams struct {
+	Given     *time.Time
+	AccountID uuid.UUID
+}
+
+type AccountSpendingsRow struct {
+	Purpose     string
+	WindowNo    int32
+	Limited     bool
+	LimitSat    int64
+	SpentSat    int64
+	FreesAt     time.Time
+	ReservedSat int64
+}
+
+// What an account has moved, for each purpose that has a budget. The epoch stands for no time.
+func (q *Queries) AccountSpendings(ctx context.Context, arg AccountSpendingsParams) ([]AccountSpendingsRow, error) {
+	rows, err := q.db.Query(ctx, accountSpendings, arg.Given, arg.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AccountSpendingsRow
+	for rows.Next() {
+		var i AccountSpendingsRow
+		if err := rows.Scan(
+			&i.Purpose,
+			&i.WindowNo,
+			&i.Limited,
+			&i.LimitSat,
+			&i.SpentSat,
+			&i.FreesAt,
+			&i.ReservedSat,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const advanceBudget = `-- name: AdvanceBudget :one
 SELECT budget_advance($1, $2)
 `
@@ -313,6 +395,29 @@ func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) (int64, er
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const setAccountLimit = `-- name: SetAccountLimit :one
+SELECT account_set_limit($1, $2, $3, $4)
+`
+
+type SetAccountLimitParams struct {
+	AccountID uuid.NullUUID
+	Purpose   string
+	WindowNo  int32
+	Sat       *int64
+}
+
+func (q *Queries) SetAccountLimit(ctx context.Context, arg SetAccountLimitParams) (bool, error) {
+	row := q.db.QueryRow(ctx, setAccountLimit,
+		arg.AccountID,
+		arg.Purpose,
+		arg.WindowNo,
+		arg.Sat,
+	)
+	var account_set_limit bool
+	err := row.Scan(&account_set_limit)
+	return account_set_limit, err
 }
 
 const setLimit = `-- name: SetLimit :one

@@ -138,6 +138,7 @@ type Payment struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	ResolvedAt     *time.Time
+	AccountLimitID uuid.NullUUID
 }
 
 type PaymentTransaction struct {

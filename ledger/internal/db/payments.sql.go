@@ -14,7 +14,7 @@ import (
 )
 
 const beginSend = `-- name: BeginSend :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_begin_send($1, $2, $3, $4, $5) AS p WHERE p.id IS NOT NULL
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_begin_send($1, $2, $3, $4, $5) AS p WHERE p.id IS NOT NULL
 `
 
 type BeginSendParams struct {
@@ -72,12 +72,13 @@ func (q *Queries) BeginSend(ctx context.Context, arg BeginSendParams) (Payment, 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const livePaymentByHash = `-- name: LivePaymentByHash :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE payment_hash = $1 AND state IN ('reserved', 'dispatched', 'pending')
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments WHERE payment_hash = $1 AND state IN ('reserved', 'dispatched', 'pending')
 `
 
 func (q *Queries) LivePaymentByHash(ctx context.Context, paymentHash []byte) (Payment, error) {
@@ -121,12 +122,13 @@ func (q *Queries) LivePaymentByHash(ctx context.Context, paymentHash []byte) (Pa
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const livePaymentByTxID = `-- name: LivePaymentByTxID :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_transactions t JOIN payments p ON p.id = t.payment_id
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_transactions t JOIN payments p ON p.id = t.payment_id
  WHERE t.txid = $1::text AND p.state IN ('reserved', 'dispatched', 'pending') LIMIT 1
 `
 
@@ -172,12 +174,13 @@ func (q *Queries) LivePaymentByTxID(ctx context.Context, txid string) (Payment, 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const livePayments = `-- name: LivePayments :many
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND kind <> 'intraledger' AND node = $1::text ORDER BY created_at, id
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND kind <> 'intraledger' AND node = $1::text ORDER BY created_at, id
 `
 
 func (q *Queries) LivePayments(ctx context.Context, node string) ([]Payment, error) {
@@ -227,6 +230,7 @@ func (q *Queries) LivePayments(ctx context.Context, node string) ([]Payment, err
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ResolvedAt,
+			&i.AccountLimitID,
 		); err != nil {
 			return nil, err
 		}
@@ -239,7 +243,7 @@ func (q *Queries) LivePayments(ctx context.Context, node string) ([]Payment, err
 }
 
 const payment = `-- name: Payment :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE id = $1
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments WHERE id = $1
 `
 
 func (q *Queries) Payment(ctx context.Context, id uuid.UUID) (Payment, error) {
@@ -283,12 +287,13 @@ func (q *Queries) Payment(ctx context.Context, id uuid.UUID) (Payment, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const paymentByHash = `-- name: PaymentByHash :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE payment_hash = $1 ORDER BY (state NOT IN ('refused', 'failed')) DESC, created_at DESC LIMIT 1
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments WHERE payment_hash = $1 ORDER BY (state NOT IN ('refused', 'failed')) DESC, created_at DESC LIMIT 1
 `
 
 // The one that is live or has paid, else the newest.
@@ -333,12 +338,13 @@ func (q *Queries) PaymentByHash(ctx context.Context, paymentHash []byte) (Paymen
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const paymentByKey = `-- name: PaymentByKey :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE account_id = $1 AND idempotency_key = $2::text
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments WHERE account_id = $1 AND idempotency_key = $2::text
 `
 
 type PaymentByKeyParams struct {
@@ -387,6 +393,7 @@ func (q *Queries) PaymentByKey(ctx context.Context, arg PaymentByKeyParams) (Pay
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
@@ -425,7 +432,7 @@ func (q *Queries) PaymentTransactions(ctx context.Context, paymentID uuid.UUID) 
 }
 
 const payments = `-- name: Payments :many
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments
  WHERE ($1::uuid IS NULL OR account_id = $1)
    AND ($2::uuid IS NULL OR wallet_id = $2)
    AND ($3::uuid IS NULL OR key_id = $3)
@@ -502,6 +509,7 @@ func (q *Queries) Payments(ctx context.Context, arg PaymentsParams) ([]Payment, 
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ResolvedAt,
+			&i.AccountLimitID,
 		); err != nil {
 			return nil, err
 		}
@@ -514,7 +522,7 @@ func (q *Queries) Payments(ctx context.Context, arg PaymentsParams) ([]Payment, 
 }
 
 const paymentsResolvedSince = `-- name: PaymentsResolvedSince :many
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments
  WHERE kind <> 'intraledger' AND node = $1::text AND resolved_at IS NOT NULL AND resolved_at >= $2::timestamptz
  ORDER BY resolved_at, id LIMIT $3
 `
@@ -572,6 +580,7 @@ func (q *Queries) PaymentsResolvedSince(ctx context.Context, arg PaymentsResolve
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ResolvedAt,
+			&i.AccountLimitID,
 		); err != nil {
 			return nil, err
 		}
@@ -584,7 +593,7 @@ func (q *Queries) PaymentsResolvedSince(ctx context.Context, arg PaymentsResolve
 }
 
 const recordConfirmed = `-- name: RecordConfirmed :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_confirmed($1, $2, $3) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_record_confirmed($1, $2, $3) AS p
 `
 
 type RecordConfirmedParams struct {
@@ -634,12 +643,13 @@ func (q *Queries) RecordConfirmed(ctx context.Context, arg RecordConfirmedParams
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const recordPending = `-- name: RecordPending :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_pending($1, $2, $3) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_record_pending($1, $2, $3) AS p
 `
 
 type RecordPendingParams struct {
@@ -689,12 +699,13 @@ func (q *Queries) RecordPending(ctx context.Context, arg RecordPendingParams) (P
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const recordPreimage = `-- name: RecordPreimage :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_preimage($1, $2) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_record_preimage($1, $2) AS p
 `
 
 type RecordPreimageParams struct {
@@ -743,12 +754,13 @@ func (q *Queries) RecordPreimage(ctx context.Context, arg RecordPreimageParams) 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const recordReplacement = `-- name: RecordReplacement :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_replacement($1, $2, $3, $4, $5, $6, $7,
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_record_replacement($1, $2, $3, $4, $5, $6, $7,
     $8, $9) AS p WHERE p.id IS NOT NULL
 `
 
@@ -815,12 +827,13 @@ func (q *Queries) RecordReplacement(ctx context.Context, arg RecordReplacementPa
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const recordSigned = `-- name: RecordSigned :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_record_original($1, $2, $3, $4, $5, $6, $7) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_record_original($1, $2, $3, $4, $5, $6, $7) AS p
 `
 
 type RecordSignedParams struct {
@@ -882,13 +895,14 @@ func (q *Queries) RecordSigned(ctx context.Context, arg RecordSignedParams) (Pay
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const reserve = `-- name: Reserve :one
 
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_reserve($1, $2) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_reserve($1, $2) AS p
 `
 
 type ReserveParams struct {
@@ -938,12 +952,13 @@ func (q *Queries) Reserve(ctx context.Context, arg ReserveParams) (Payment, erro
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const reserveBatch = `-- name: ReserveBatch :many
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_reserve_batch($1::jsonb[], $2) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_reserve_batch($1::jsonb[], $2) AS p
 `
 
 type ReserveBatchParams struct {
@@ -999,6 +1014,7 @@ func (q *Queries) ReserveBatch(ctx context.Context, arg ReserveBatchParams) ([]P
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ResolvedAt,
+			&i.AccountLimitID,
 		); err != nil {
 			return nil, err
 		}
@@ -1011,7 +1027,7 @@ func (q *Queries) ReserveBatch(ctx context.Context, arg ReserveBatchParams) ([]P
 }
 
 const settle = `-- name: Settle :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_settle($1, $2, $3) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_settle($1, $2, $3) AS p
 `
 
 type SettleParams struct {
@@ -1061,6 +1077,7 @@ func (q *Queries) Settle(ctx context.Context, arg SettleParams) (Payment, error)
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
@@ -1102,7 +1119,7 @@ func (q *Queries) Timeline(ctx context.Context, paymentID uuid.UUID) ([]Timeline
 }
 
 const transfer = `-- name: Transfer :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_transfer($1, $2) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_transfer($1, $2) AS p
 `
 
 type TransferParams struct {
@@ -1151,12 +1168,13 @@ func (q *Queries) Transfer(ctx context.Context, arg TransferParams) (Payment, er
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }
 
 const unresolvedBefore = `-- name: UnresolvedBefore :many
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND created_at < coalesce($1::timestamptz, clock_timestamp()) - $2::interval
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND created_at < coalesce($1::timestamptz, clock_timestamp()) - $2::interval
  ORDER BY created_at, id LIMIT $3
 `
 
@@ -1213,6 +1231,7 @@ func (q *Queries) UnresolvedBefore(ctx context.Context, arg UnresolvedBeforePara
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ResolvedAt,
+			&i.AccountLimitID,
 		); err != nil {
 			return nil, err
 		}
@@ -1225,7 +1244,7 @@ func (q *Queries) UnresolvedBefore(ctx context.Context, arg UnresolvedBeforePara
 }
 
 const void = `-- name: Void :one
-SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at FROM payment_void($1, $2, $3, $4) AS p
+SELECT p.id, p.kind, p.door, p.account_id, p.wallet_id, p.key_id, p.currency, p.idempotency_key, p.fingerprint, p.node, p.amount, p.send_all, p.fee_reserve, p.max_fee, p.recipient_id, p.invoice, p.payment_hash, p.address, p.speed, p.memo, p.state, p.failure, p.fee, p.fee_overage, p.preimage, p.txid, p.raw_tx, p.signed_fee, p.attempt, p.first_at, p.deadline, p.baseline, p.expiry, p.spent_at, p.created_at, p.updated_at, p.resolved_at, p.account_limit_id FROM payment_void($1, $2, $3, $4) AS p
 `
 
 type VoidParams struct {
@@ -1281,6 +1300,7 @@ func (q *Queries) Void(ctx context.Context, arg VoidParams) (Payment, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ResolvedAt,
+		&i.AccountLimitID,
 	)
 	return i, err
 }

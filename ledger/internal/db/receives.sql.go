@@ -376,55 +376,6 @@ func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice
 	return i, err
 }
 
-const invoices = `-- name: Invoices :many
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE wallet_id = $1 ORDER BY created_at DESC, hash DESC LIMIT $2
-`
-
-type InvoicesParams struct {
-	WalletID uuid.UUID
-	Limit    int32
-}
-
-func (q *Queries) Invoices(ctx context.Context, arg InvoicesParams) ([]Invoice, error) {
-	rows, err := q.db.Query(ctx, invoices, arg.WalletID, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Invoice
-	for rows.Next() {
-		var i Invoice
-		if err := rows.Scan(
-			&i.Hash,
-			&i.WalletID,
-			&i.AccountID,
-			&i.Node,
-			&i.Request,
-			&i.Amount,
-			&i.Memo,
-			&i.DescriptionHash,
-			&i.ExternalID,
-			&i.OnBehalf,
-			&i.PaymentSecret,
-			&i.Preimage,
-			&i.State,
-			&i.Received,
-			&i.CreatedAt,
-			&i.ExpiresAt,
-			&i.PaidAt,
-			&i.SettleIndex,
-			&i.PaymentID,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const pendingDeposits = `-- name: PendingDeposits :many
 SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL ORDER BY seen_at, txid, vout
 `

@@ -179,6 +179,7 @@ const (
 	Reason_REASON_ACCOUNT_NOT_FOUND    Reason = 35
 	Reason_REASON_LNURL                Reason = 36
 	Reason_REASON_NO_PRICE             Reason = 37
+	Reason_REASON_ACCOUNT_LIMIT        Reason = 38 // the operator's limit of the account, not the owner's of the key
 )
 
 // Enum value maps for Reason.
@@ -222,6 +223,7 @@ var (
 		35: "REASON_ACCOUNT_NOT_FOUND",
 		36: "REASON_LNURL",
 		37: "REASON_NO_PRICE",
+		38: "REASON_ACCOUNT_LIMIT",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":          0,
@@ -262,6 +264,7 @@ var (
 		"REASON_ACCOUNT_NOT_FOUND":    35,
 		"REASON_LNURL":                36,
 		"REASON_NO_PRICE":             37,
+		"REASON_ACCOUNT_LIMIT":        38,
 	}
 )
 
@@ -491,7 +494,7 @@ type Failure struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Reason        Reason                 `protobuf:"varint,1,opt,name=reason,proto3,enum=holdfast.payments.v1.Reason" json:"reason,omitempty"`
 	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"` // for people: says what to do
-	Budget        *BudgetShortfall       `protobuf:"bytes,3,opt,name=budget,proto3" json:"budget,omitempty"`   // set for REASON_BUDGET_EXCEEDED
+	Budget        *BudgetShortfall       `protobuf:"bytes,3,opt,name=budget,proto3" json:"budget,omitempty"`   // set for REASON_BUDGET_EXCEEDED and REASON_ACCOUNT_LIMIT
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2421,7 +2424,7 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x10STATE_DISPATCHED\x10\x03\x12\x11\n" +
 	"\rSTATE_PENDING\x10\x04\x12\x11\n" +
 	"\rSTATE_SETTLED\x10\x05\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x06*\xd5\a\n" +
+	"\fSTATE_FAILED\x10\x06*\xef\a\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASON_BUDGET_EXCEEDED\x10\x01\x12\x1f\n" +
@@ -2461,7 +2464,8 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x16REASON_UNAUTHENTICATED\x10\"\x12\x1c\n" +
 	"\x18REASON_ACCOUNT_NOT_FOUND\x10#\x12\x10\n" +
 	"\fREASON_LNURL\x10$\x12\x13\n" +
-	"\x0fREASON_NO_PRICE\x10%*l\n" +
+	"\x0fREASON_NO_PRICE\x10%\x12\x18\n" +
+	"\x14REASON_ACCOUNT_LIMIT\x10&*l\n" +
 	"\x06Window\x12\x16\n" +
 	"\x12WINDOW_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fWINDOW_DAILY\x10\x01\x12\x11\n" +
