@@ -22,11 +22,11 @@ type coded struct {
 	what  string
 	says  []string
 	alone bool // it takes the node down, which others need
-	ask   func(t *testing.T, h *house) told
+	ask   func(t *testing.T, h *house) refused
 }
 
-// told is an answer with an error of class 1 or 3.
-type told interface {
+// refused is an answer with an error of class 1 or 3.
+type refused interface {
 	wantCode(code Code, says []string)
 }
 
@@ -107,7 +107,7 @@ func codedRows() []coded {
 	rows := append(lightningRows(), inputRows()...)
 	for _, window := range payment.Windows() {
 		rows = append(rows, coded{codeRestricted, string(window), []string{string(window), "1,000 sat", "600 sat spent", "400 sat remaining", "needs 600 sat", "Enough frees up at 20"}, false,
-			func(t *testing.T, h *house) told {
+			func(t *testing.T, h *house) refused {
 				o := h.funded(t, 20_000)
 				key, _ := o.key("WRITE", map[string]any{strings.ToUpper(string(window)): 1_000})
 				input := vars{"walletId": o.wallet.ID, "recipientWalletId": h.funded(t, 1).wallet.ID, "amount": 600}
@@ -116,17 +116,24 @@ func codedRows() []coded {
 			}})
 	}
 	return append(rows,
+		coded{codeRestricted, "account limit", []string{"daily", "this account", "1,000 sat", "600 sat spent", "400 sat remaining", "Enough frees up at 20"}, false, func(t *testing.T, h *house) refused {
+			o := h.funded(t, 20_000)
+			o.limitAccount(payment.InternalSend, payment.Daily, 1_000)
+			input := vars{"walletId": o.wallet.ID, "recipientWalletId": h.funded(t, 1).wallet.ID, "amount": 600}
+			o.pay(payment.DoorIntraLedger, input).wantPaid()
+			return o.pay(payment.DoorIntraLedger, input)
+		}},
 		coded{codeBalance, "balance too small", []string{"50,250 sat", "20,000 sat"}, false, payInvoice(func(h *house) string { return h.peer.MakeInvoice(50_000).Request })},
-		coded{codeSelf, "same wallet", []string{""}, false, func(t *testing.T, h *house) told {
+		coded{codeSelf, "same wallet", []string{""}, false, func(t *testing.T, h *house) refused {
 			o := h.funded(t, 100)
 			return o.pay(payment.DoorIntraLedger, vars{"walletId": o.wallet.ID, "recipientWalletId": o.wallet.ID, "amount": 5})
 		}},
-		coded{codeSelf, "own invoice, same wallet", []string{""}, false, func(t *testing.T, h *house) told {
+		coded{codeSelf, "own invoice, same wallet", []string{""}, false, func(t *testing.T, h *house) refused {
 			o := h.funded(t, 100)
 			_, request := o.invoice(5)
 			return o.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": request})
 		}},
-		coded{codeNodeOffline, "nothing was sent", []string{"not reachable", "nothing was sent"}, true, func(t *testing.T, h *house) told {
+		coded{codeNodeOffline, "nothing was sent", []string{"not reachable", "nothing was sent"}, true, func(t *testing.T, h *house) refused {
 			o, invoice := h.funded(t, 20_000), h.peer.MakeInvoice(100).Request
 			h.bank.Down()
 			defer h.bank.Up()
@@ -135,14 +142,14 @@ func codedRows() []coded {
 		// A seam: until package lnurl is there, what is shown is that the door has no engine, not an endpoint that fails.
 		coded{codeLnurl, "LNURL", []string{"invoice"}, false, payLnurlOf(payment.DoorLnurl, "lnurl", "lnurl1dp68gurn8ghj7")},
 		coded{codeLnurl, "lightning address", []string{"invoice"}, false, payLnurlOf(payment.DoorLnAddress, "lnAddress", "a@b.example")},
-		coded{codeNoPrice, "no price to pay at", []string{"no price"}, false, func(t *testing.T, h *house) told {
+		coded{codeNoPrice, "no price to pay at", []string{"no price"}, false, func(t *testing.T, h *house) refused {
 			o := h.funded(t, 100)
 			return o.pay(payment.DoorIntraLedgerUsd, vars{"walletId": o.usdWallet().ID, "recipientWalletId": h.funded(t, 1).wallet.ID, "amount": 5})
 		}},
-		coded{codeNoPrice, "no price to show", []string{"no price"}, false, func(t *testing.T, h *house) told {
+		coded{codeNoPrice, "no price to show", []string{"no price"}, false, func(t *testing.T, h *house) refused {
 			return h.nobody(t).send(`{ realtimePrice { id } }`, nil)
 		}},
-		coded{codeTooMany, "per key", []string{"Too many requests", "Try again in 3600 s"}, false, func(t *testing.T, h *house) told {
+		coded{codeTooMany, "per key", []string{"Too many requests", "Try again in 3600 s"}, false, func(t *testing.T, h *house) refused {
 			once := limit.Rate{Count: 1, Per: time.Hour, Burst: 1}
 			address := h.doorWith(t, func(cfg *Config) { cfg.Limiter = limit.New(limit.Rates{limit.Payments: {Key: once}}) })
 			o := h.funded(t, 100)
@@ -152,24 +159,24 @@ func codedRows() []coded {
 			key.pay(payment.DoorIntraLedger, input).wantPaid()
 			return key.pay(payment.DoorIntraLedger, input)
 		}},
-		coded{codeUnknown, "the database is away, for a payment", []string{"did nothing", "Try again"}, false, func(t *testing.T, h *house) told {
+		coded{codeUnknown, "the database is away, for a payment", []string{"did nothing", "Try again"}, false, func(t *testing.T, h *house) refused {
 			o := h.funded(t, 100)
 			key, _ := o.key("WRITE", nil)
 			key.house = h.cutOff(t)
 			return key.pay(payment.DoorIntraLedger, vars{"walletId": o.wallet.ID, "recipientWalletId": h.funded(t, 1).wallet.ID, "amount": 5})
 		}},
-		coded{codeUnknown, "the database is away, for a query", []string{"did nothing", "Try again"}, false, func(t *testing.T, h *house) told {
+		coded{codeUnknown, "the database is away, for a query", []string{"did nothing", "Try again"}, false, func(t *testing.T, h *house) refused {
 			o := h.funded(t, 100)
 			o.house = h.cutOff(t)
 			return o.send(`{ me { id } }`, nil)
 		}},
-		coded{codeUnauthorized, "not authenticated", []string{"Not authorized"}, false, func(t *testing.T, h *house) told {
+		coded{codeUnauthorized, "not authenticated", []string{"Not authorized"}, false, func(t *testing.T, h *house) refused {
 			return h.nobody(t).send(`{ me { id } }`, nil)
 		}},
-		coded{codeUnauthorized, "wrong scope", []string{"Permission denied"}, false, func(t *testing.T, h *house) told {
+		coded{codeUnauthorized, "wrong scope", []string{"Permission denied"}, false, func(t *testing.T, h *house) refused {
 			return keyOf(h.funded(t, 1), "WRITE").send(`{ me { id } }`, nil)
 		}},
-		coded{codeUnauthorized, "another owner's key", []string{"API key not found"}, false, func(t *testing.T, h *house) told {
+		coded{codeUnauthorized, "another owner's key", []string{"API key not found"}, false, func(t *testing.T, h *house) refused {
 			_, theirs := h.funded(t, 1).key("READ", nil)
 			return h.funded(t, 1).send(`mutation($id: ID!) { apiKeyRevoke(input: {id: $id}) { apiKey { id } } }`, vars{"id": theirs})
 		}},
@@ -185,15 +192,15 @@ func (h *house) cutOff(t *testing.T) *house {
 }
 
 // payInvoice pays what of gives, from a wallet of 20,000 sat.
-func payInvoice(of func(h *house) string) func(*testing.T, *house) told {
-	return func(t *testing.T, h *house) told {
+func payInvoice(of func(h *house) string) func(*testing.T, *house) refused {
+	return func(t *testing.T, h *house) refused {
 		o := h.funded(t, 20_000)
 		return o.pay(payment.DoorInvoice, vars{"walletId": o.wallet.ID, "paymentRequest": of(h)})
 	}
 }
 
-func payLnurlOf(door payment.Door, field, value string) func(*testing.T, *house) told {
-	return func(t *testing.T, h *house) told {
+func payLnurlOf(door payment.Door, field, value string) func(*testing.T, *house) refused {
+	return func(t *testing.T, h *house) refused {
 		o := h.funded(t, 20_000)
 		return o.pay(door, vars{"walletId": o.wallet.ID, field: value, "amount": 5})
 	}
@@ -210,7 +217,7 @@ func failing(reason payment.Reason) func(h *house) string {
 
 func lightningRows() []coded {
 	return []coded{
-		{codeLightning, "own invoice already paid", []string{"Invoice is already paid"}, false, func(t *testing.T, h *house) told {
+		{codeLightning, "own invoice already paid", []string{"Invoice is already paid"}, false, func(t *testing.T, h *house) refused {
 			payer := h.funded(t, 20_000)
 			_, request := h.funded(t, 1).invoice(100)
 			input := vars{"walletId": payer.wallet.ID, "paymentRequest": request}
@@ -222,14 +229,14 @@ func lightningRows() []coded {
 			return alreadyPaid{again}
 		}},
 		{codeLightning, "rejected by the destination", []string{"rejected"}, false, payInvoice(failing(payment.ReasonRejected))},
-		{codeLightning, "canceled at the destination", []string{"canceled"}, false, func(t *testing.T, h *house) told {
+		{codeLightning, "canceled at the destination", []string{"canceled"}, false, func(t *testing.T, h *house) refused {
 			made := h.peer.MakeInvoice(100)
 			if err := h.peer.CancelInvoice(t.Context(), made.Hash); err != nil {
 				t.Fatal(err)
 			}
 			return payInvoice(func(*house) string { return made.Request })(t, h)
 		}},
-		{codeLightning, "own invoice canceled", []string{"canceled"}, false, func(t *testing.T, h *house) told {
+		{codeLightning, "own invoice canceled", []string{"canceled"}, false, func(t *testing.T, h *house) refused {
 			payee := h.funded(t, 1)
 			hash, request := payee.invoice(100)
 			payee.ask(`mutation($i: LnInvoiceCancelInput!) { lnInvoiceCancel(input: $i) { success } }`, vars{"i": vars{"walletId": payee.wallet.ID, "paymentHash": hash}})
@@ -255,7 +262,7 @@ func lightningRows() []coded {
 func inputRows() []coded {
 	const usdWallet, btcWallet = true, false
 	row := func(what, says string, door payment.Door, usd bool, input func(t *testing.T, h *house) vars) coded {
-		return coded{codeInput, what, []string{says}, false, func(t *testing.T, h *house) told {
+		return coded{codeInput, what, []string{says}, false, func(t *testing.T, h *house) refused {
 			o, all := h.funded(t, 20_000), input(t, h)
 			if _, given := all["walletId"]; !given {
 				all["walletId"] = o.wallet.ID
@@ -283,7 +290,7 @@ func inputRows() []coded {
 		return func(*testing.T, *house) vars { return vars{"address": lndfake.OutsideAddress(), "amount": amount} }
 	}
 	return []coded{
-		{codeInput, "a payment with this hash is in flight", []string{"There is a pending payment for this invoice"}, false, func(t *testing.T, h *house) told {
+		{codeInput, "a payment with this hash is in flight", []string{"There is a pending payment for this invoice"}, false, func(t *testing.T, h *house) refused {
 			o, held := h.funded(t, 20_000), h.peer.MakeHold(100)
 			input := vars{"walletId": o.wallet.ID, "paymentRequest": held.Request}
 			if p := o.pay(payment.DoorInvoice, input); p.status() != "PENDING" {

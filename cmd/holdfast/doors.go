@@ -60,8 +60,8 @@ func (o doors) graphql(cfg api.Config) graphqlapi.Config {
 		Starter: o.door, Ledger: o.books, Changes: o.changes, Authenticate: cfg.Authenticate, Limiter: o.limiter,
 		Development: o.told.API.Development, Network: o.told.House.Network, LightningDomain: o.told.API.LightningDomain,
 		NodeIDs: o.told.API.NodeIDs, SecretPrefix: o.told.Shared.SecretPrefix, Counts: o.watched.counts, Log: cfg.Log,
-		Limits: socketLimits(o.told.API.Sockets),
 	}
+	graph.Limits = socketLimits(o.told.API.Sockets)
 	if o.who.issuer != nil {
 		graph.Issuer = o.who.issuer
 	}
