@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,7 +105,7 @@ func codesOf(t *testing.T) map[string]Code {
 }
 
 func codedRows() []coded {
-	rows := append(lightningRows(), inputRows()...)
+	rows := slices.Concat(lightningRows(), inputRows(), credentialRows())
 	for _, window := range payment.Windows() {
 		rows = append(rows, coded{codeRestricted, string(window), []string{string(window), "1,000 sat", "600 sat spent", "400 sat remaining", "needs 600 sat", "Enough frees up at 20"}, false,
 			func(t *testing.T, h *house) refused {
@@ -159,28 +160,34 @@ func codedRows() []coded {
 			key.pay(payment.DoorIntraLedger, input).wantPaid()
 			return key.pay(payment.DoorIntraLedger, input)
 		}},
-		coded{codeUnknown, "the database is away, for a payment", []string{"did nothing", "Try again"}, false, func(t *testing.T, h *house) refused {
+	)
+}
+
+// credentialRows are about who asks, or that it cannot be found out.
+func credentialRows() []coded {
+	return []coded{
+		{codeUnknown, "the database is away, for a payment", []string{"did nothing", "Try again"}, false, func(t *testing.T, h *house) refused {
 			o := h.funded(t, 100)
 			key, _ := o.key("WRITE", nil)
 			key.house = h.cutOff(t)
 			return key.pay(payment.DoorIntraLedger, vars{"walletId": o.wallet.ID, "recipientWalletId": h.funded(t, 1).wallet.ID, "amount": 5})
 		}},
-		coded{codeUnknown, "the database is away, for a query", []string{"did nothing", "Try again"}, false, func(t *testing.T, h *house) refused {
+		{codeUnknown, "the database is away, for a query", []string{"did nothing", "Try again"}, false, func(t *testing.T, h *house) refused {
 			o := h.funded(t, 100)
 			o.house = h.cutOff(t)
 			return o.send(`{ me { id } }`, nil)
 		}},
-		coded{codeUnauthorized, "not authenticated", []string{"Not authorized"}, false, func(t *testing.T, h *house) refused {
+		{codeUnauthorized, "not authenticated", []string{"Not authorized"}, false, func(t *testing.T, h *house) refused {
 			return h.nobody(t).send(`{ me { id } }`, nil)
 		}},
-		coded{codeUnauthorized, "wrong scope", []string{"Permission denied"}, false, func(t *testing.T, h *house) refused {
+		{codeUnauthorized, "wrong scope", []string{"Permission denied"}, false, func(t *testing.T, h *house) refused {
 			return keyOf(h.funded(t, 1), "WRITE").send(`{ me { id } }`, nil)
 		}},
-		coded{codeUnauthorized, "another owner's key", []string{"API key not found"}, false, func(t *testing.T, h *house) refused {
+		{codeUnauthorized, "another owner's key", []string{"API key not found"}, false, func(t *testing.T, h *house) refused {
 			_, theirs := h.funded(t, 1).key("READ", nil)
 			return h.funded(t, 1).send(`mutation($id: ID!) { apiKeyRevoke(input: {id: $id}) { apiKey { id } } }`, vars{"id": theirs})
 		}},
-	)
+	}
 }
 
 // cutOff is a door whose database cannot be reached.
