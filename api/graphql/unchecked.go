@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/holdfast-pay/holdfast/api"
 	"github.com/holdfast-pay/holdfast/api/graphql/generated"
 	"github.com/holdfast-pay/holdfast/payment"
 )
@@ -28,12 +29,13 @@ func allOpen(fields []graphql.CollectedField) bool {
 type uncheckedMutation struct{}
 
 // unchecked answers for the whole operation, of which nothing runs: class 1 for a mutation whose every field has a place for
-// errors, class 3 for all else.
+// errors, class 3 for all else, and where a payment is asked for that an earlier call may have started (notPaid).
 func (r *resolver) unchecked(ctx context.Context, operation *graphql.OperationContext, cause error, next graphql.OperationHandler) graphql.ResponseHandler {
 	err := payment.Errorf(payment.ReasonUnavailable,
 		"Your credentials cannot be checked at the moment, so this call did nothing. Try again; a call that you repeat, with its X-Idempotency-Key.").Because(cause)
 	answerable := !slices.ContainsFunc(r.roots(operation), func(f graphql.CollectedField) bool {
-		return f.Name != "__typename" && refusedPayload(f.Definition.Type.Name(), nil) == nil
+		payload := f.Definition.Type.Name()
+		return f.Name != "__typename" && refusedPayload(payload, nil) == nil || payload == "PaymentSendPayload" && api.IdempotencyKey(ctx) != ""
 	})
 	if operation.Operation.Operation != ast.Mutation || !answerable {
 		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.present(ctx, err)}})
