@@ -214,6 +214,19 @@ func (r *resolver) invoices(ctx context.Context, filter ledger.InvoiceFilter, p 
 	return answer, nil
 }
 
+// LnInvoicePaymentStatus is an older name, with an older payload, of LnInvoicePaymentStatusByPaymentRequest.
+func (q queries) LnInvoicePaymentStatus(ctx context.Context, in generated.LnInvoicePaymentStatusInput) (*generated.LnInvoicePaymentStatusPayload, error) {
+	if bad := scalar.Problem(in); bad != nil {
+		return &generated.LnInvoicePaymentStatusPayload{Errors: q.payloadErrors(ctx, bad)}, nil
+	}
+	decoded, err := q.Starter.DecodeInvoice(in.PaymentRequest.Text)
+	if err != nil {
+		return &generated.LnInvoicePaymentStatusPayload{Errors: q.payloadErrors(ctx, err)}, nil
+	}
+	now, _ := q.invoiceNow(ctx, decoded.Hash)
+	return now, nil
+}
+
 func (q queries) LnInvoicePaymentStatusByHash(ctx context.Context, in generated.LnInvoicePaymentStatusByHashInput) (*generated.LnInvoicePaymentStatus, error) {
 	return q.statusOfInvoice(ctx, in.PaymentHash.Hash)
 }

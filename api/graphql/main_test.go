@@ -217,9 +217,16 @@ func (h *house) open(cfg Config) (address string, stop func() error, err error) 
 }
 
 func (h *house) frame(door *Handler) (address string, stop func() error, err error) {
-	frame, err := api.Start(context.Background(), api.Config{
+	return h.frameWith(door, func(*api.Config) {})
+}
+
+// frameWith is frame with a changed configuration.
+func (h *house) frameWith(door *Handler, change func(*api.Config)) (address string, stop func() error, err error) {
+	cfg := api.Config{
 		HTTP: "127.0.0.1:0", GraphQL: door.HTTP, GraphQLWS: door.WS, Authenticate: api.AuthenticateBy(h.auth), Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	change(&cfg)
+	frame, err := api.Start(context.Background(), cfg)
 	if err != nil {
 		return "", nil, err
 	}

@@ -62,8 +62,19 @@ func (o doors) graphql(cfg api.Config) graphqlapi.Config {
 		Development: o.told.API.Development, Network: o.told.House.Network, LightningDomain: o.told.API.LightningDomain,
 		Callbacks: callback.NewSecrets(o.told.Shared.CallbackSecret), NodeIDs: o.told.API.NodeIDs, SecretPrefix: o.told.Shared.SecretPrefix, Counts: o.watched.counts, Log: cfg.Log,
 	}
+	graph.Limits = socketLimits(o.told.API.Sockets)
 	if o.who.issuer != nil {
 		graph.Issuer = o.who.issuer
 	}
 	return graph
+}
+
+// socketLimits are what was told of WebSockets; what bounds operations has no settings.
+func socketLimits(told settings.Sockets) graphqlapi.Limits {
+	return graphqlapi.Limits{
+		SocketsPerAddress: int(told.MaxSocketsPerClient), SocketsPerAccount: int(told.MaxSocketsPerAccount),
+		Subscriptions: int(told.MaxOperationsPerSocket), MessageBytes: told.MaxMessageBytes,
+		InitTime: told.SocketInitTimeout, Idle: told.SocketIdleTimeout, AnonymousIdle: told.SocketAnonymousIdleTimeout,
+		PingEvery: told.SocketPingEvery, WriteTime: told.SocketWriteTimeout,
+	}
 }

@@ -412,6 +412,7 @@ type ComplexityRoot struct {
 		AccountDefaultWallet                   func(childComplexity int, username scalar.Username, walletCurrency *WalletCurrency) int
 		Authorization                          func(childComplexity int) int
 		Globals                                func(childComplexity int) int
+		LnInvoicePaymentStatus                 func(childComplexity int, input LnInvoicePaymentStatusInput) int
 		LnInvoicePaymentStatusByHash           func(childComplexity int, input LnInvoicePaymentStatusByHashInput) int
 		LnInvoicePaymentStatusByPaymentRequest func(childComplexity int, input LnInvoicePaymentStatusByPaymentRequestInput) int
 		Me                                     func(childComplexity int) int
@@ -420,6 +421,7 @@ type ComplexityRoot struct {
 		OnChainUsdTxFeeAsBtcDenominated        func(childComplexity int, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.SatAmount, speed PayoutSpeed) int
 		PayoutSpeeds                           func(childComplexity int) int
 		RealtimePrice                          func(childComplexity int, currency *scalar.DisplayCurrency) int
+		UserDefaultWalletID                    func(childComplexity int, username scalar.Username) int
 		UsernameAvailable                      func(childComplexity int, username scalar.Username) int
 	}
 
@@ -463,6 +465,7 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
+		LnInvoicePaymentStatus                 func(childComplexity int, input LnInvoicePaymentStatusInput) int
 		LnInvoicePaymentStatusByHash           func(childComplexity int, input LnInvoicePaymentStatusByHashInput) int
 		LnInvoicePaymentStatusByPaymentRequest func(childComplexity int, input LnInvoicePaymentStatusByPaymentRequestInput) int
 		MyUpdates                              func(childComplexity int) int
@@ -623,9 +626,11 @@ type QueryResolver interface {
 	OnChainUsdTxFee(ctx context.Context, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.CentAmount, speed PayoutSpeed) (*OnChainUsdTxFee, error)
 	OnChainUsdTxFeeAsBtcDenominated(ctx context.Context, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.SatAmount, speed PayoutSpeed) (*OnChainUsdTxFee, error)
 	PayoutSpeeds(ctx context.Context) ([]*PayoutSpeeds, error)
+	LnInvoicePaymentStatus(ctx context.Context, input LnInvoicePaymentStatusInput) (*LnInvoicePaymentStatusPayload, error)
 	LnInvoicePaymentStatusByHash(ctx context.Context, input LnInvoicePaymentStatusByHashInput) (*LnInvoicePaymentStatus, error)
 	LnInvoicePaymentStatusByPaymentRequest(ctx context.Context, input LnInvoicePaymentStatusByPaymentRequestInput) (*LnInvoicePaymentStatus, error)
 	Authorization(ctx context.Context) (*Authorization, error)
+	UserDefaultWalletID(ctx context.Context, username scalar.Username) (*scalar.WalletID, error)
 	AccountDefaultWallet(ctx context.Context, username scalar.Username, walletCurrency *WalletCurrency) (*PublicWallet, error)
 	UsernameAvailable(ctx context.Context, username scalar.Username) (*bool, error)
 	Globals(ctx context.Context) (*Globals, error)
@@ -636,6 +641,7 @@ type RollingAccountLimitResolver interface {
 	RemainingLimit(ctx context.Context, obj *RollingAccountLimit) (*scalar.CentAmount, error)
 }
 type SubscriptionResolver interface {
+	LnInvoicePaymentStatus(ctx context.Context, input LnInvoicePaymentStatusInput) (<-chan *LnInvoicePaymentStatusPayload, error)
 	LnInvoicePaymentStatusByHash(ctx context.Context, input LnInvoicePaymentStatusByHashInput) (<-chan *LnInvoicePaymentStatusPayload, error)
 	LnInvoicePaymentStatusByPaymentRequest(ctx context.Context, input LnInvoicePaymentStatusByPaymentRequestInput) (<-chan *LnInvoicePaymentStatusPayload, error)
 	MyUpdates(ctx context.Context) (<-chan *MyUpdatesPayload, error)
@@ -2275,6 +2281,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Globals(childComplexity), true
 
+	case "Query.lnInvoicePaymentStatus":
+		if e.ComplexityRoot.Query.LnInvoicePaymentStatus == nil {
+			break
+		}
+
+		args, err := ec.field_Query_lnInvoicePaymentStatus_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.LnInvoicePaymentStatus(childComplexity, args["input"].(LnInvoicePaymentStatusInput)), true
 	case "Query.lnInvoicePaymentStatusByHash":
 		if e.ComplexityRoot.Query.LnInvoicePaymentStatusByHash == nil {
 			break
@@ -2353,6 +2370,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.RealtimePrice(childComplexity, args["currency"].(*scalar.DisplayCurrency)), true
+	case "Query.userDefaultWalletId":
+		if e.ComplexityRoot.Query.UserDefaultWalletID == nil {
+			break
+		}
+
+		args, err := ec.field_Query_userDefaultWalletId_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.UserDefaultWalletID(childComplexity, args["username"].(scalar.Username)), true
 	case "Query.usernameAvailable":
 		if e.ComplexityRoot.Query.UsernameAvailable == nil {
 			break
@@ -2497,6 +2525,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SettlementViaOnChain.Vout(childComplexity), true
 
+	case "Subscription.lnInvoicePaymentStatus":
+		if e.ComplexityRoot.Subscription.LnInvoicePaymentStatus == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_lnInvoicePaymentStatus_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.LnInvoicePaymentStatus(childComplexity, args["input"].(LnInvoicePaymentStatusInput)), true
 	case "Subscription.lnInvoicePaymentStatusByHash":
 		if e.ComplexityRoot.Subscription.LnInvoicePaymentStatusByHash == nil {
 			break
@@ -2913,6 +2952,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("LnInvoicePaymentInput", ec.unmarshalInputLnInvoicePaymentInput),
 			graphql.NewInputUnmarshaler("LnInvoicePaymentStatusByHashInput", ec.unmarshalInputLnInvoicePaymentStatusByHashInput),
 			graphql.NewInputUnmarshaler("LnInvoicePaymentStatusByPaymentRequestInput", ec.unmarshalInputLnInvoicePaymentStatusByPaymentRequestInput),
+			graphql.NewInputUnmarshaler("LnInvoicePaymentStatusInput", ec.unmarshalInputLnInvoicePaymentStatusInput),
 			graphql.NewInputUnmarshaler("LnNoAmountInvoiceCreateInput", ec.unmarshalInputLnNoAmountInvoiceCreateInput),
 			graphql.NewInputUnmarshaler("LnNoAmountInvoiceCreateOnBehalfOfRecipientInput", ec.unmarshalInputLnNoAmountInvoiceCreateOnBehalfOfRecipientInput),
 			graphql.NewInputUnmarshaler("LnNoAmountInvoiceFeeProbeInput", ec.unmarshalInputLnNoAmountInvoiceFeeProbeInput),
@@ -3442,6 +3482,10 @@ input LnInvoiceCancelInput {
   paymentHash: PaymentHash!
 }
 
+input LnInvoicePaymentStatusInput {
+  paymentRequest: LnPaymentRequest!
+}
+
 input LnInvoicePaymentStatusByHashInput {
   paymentHash: PaymentHash!
 }
@@ -3470,6 +3514,8 @@ extend type Mutation {
 }
 
 extend type Query {
+  "What older clients ask. An invoice that is not known is an error in the payload."
+  lnInvoicePaymentStatus(input: LnInvoicePaymentStatusInput!): LnInvoicePaymentStatusPayload! @open @deprecated(reason: "Ask lnInvoicePaymentStatusByPaymentRequest, or ByHash.")
   lnInvoicePaymentStatusByHash(input: LnInvoicePaymentStatusByHashInput!): LnInvoicePaymentStatus! @open
   lnInvoicePaymentStatusByPaymentRequest(input: LnInvoicePaymentStatusByPaymentRequestInput!): LnInvoicePaymentStatus! @open
 }
@@ -3746,6 +3792,8 @@ type RealtimePrice {
 }
 
 extend type Query {
+  "What older clients ask: the id alone."
+  userDefaultWalletId(username: Username!): WalletId! @open @deprecated(reason: "Ask accountDefaultWallet.")
   accountDefaultWallet(username: Username!, walletCurrency: WalletCurrency): PublicWallet! @open
   usernameAvailable(username: Username!): Boolean @open
   globals: Globals @open
@@ -3911,6 +3959,8 @@ type MyUpdatesPayload {
 }
 
 type Subscription {
+  "What older clients ask."
+  lnInvoicePaymentStatus(input: LnInvoicePaymentStatusInput!): LnInvoicePaymentStatusPayload! @open @deprecated(reason: "Ask lnInvoicePaymentStatusByPaymentRequest, or ByHash.")
   "The state now, then PAID or EXPIRED, which ends it."
   lnInvoicePaymentStatusByHash(input: LnInvoicePaymentStatusByHashInput!): LnInvoicePaymentStatusPayload! @open
   lnInvoicePaymentStatusByPaymentRequest(input: LnInvoicePaymentStatusByPaymentRequestInput!): LnInvoicePaymentStatusPayload! @open
@@ -5614,6 +5664,20 @@ func (ec *executionContext) field_Query_lnInvoicePaymentStatusByPaymentRequest_a
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_lnInvoicePaymentStatus_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LnInvoicePaymentStatusInput, error) {
+			return ec.unmarshalNLnInvoicePaymentStatusInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_onChainTxFee_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5742,6 +5806,20 @@ func (ec *executionContext) field_Query_realtimePrice_args(ctx context.Context, 
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_userDefaultWalletId_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "username",
+		func(ctx context.Context, v any) (scalar.Username, error) {
+			return ec.unmarshalNUsername2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐUsername(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["username"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_usernameAvailable_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5776,6 +5854,20 @@ func (ec *executionContext) field_Subscription_lnInvoicePaymentStatusByPaymentRe
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (LnInvoicePaymentStatusByPaymentRequestInput, error) {
 			return ec.unmarshalNLnInvoicePaymentStatusByPaymentRequestInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusByPaymentRequestInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_lnInvoicePaymentStatus_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LnInvoicePaymentStatusInput, error) {
+			return ec.unmarshalNLnInvoicePaymentStatusInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -12531,6 +12623,50 @@ func (ec *executionContext) fieldContext_Query_payoutSpeeds(_ context.Context, f
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_lnInvoicePaymentStatus(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_lnInvoicePaymentStatus(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().LnInvoicePaymentStatus(ctx, fc.Args["input"].(LnInvoicePaymentStatusInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *LnInvoicePaymentStatusPayload) graphql.Marshaler {
+			return ec.marshalNLnInvoicePaymentStatusPayload2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_lnInvoicePaymentStatus(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LnInvoicePaymentStatusPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_lnInvoicePaymentStatus_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_lnInvoicePaymentStatusByHash(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12647,6 +12783,50 @@ func (ec *executionContext) fieldContext_Query_authorization(_ context.Context, 
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Authorization(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_userDefaultWalletId(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_userDefaultWalletId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().UserDefaultWalletID(ctx, fc.Args["username"].(scalar.Username))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *scalar.WalletID) graphql.Marshaler {
+			return ec.marshalNWalletId2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐWalletID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_userDefaultWalletId(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type WalletId does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_userDefaultWalletId_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -13408,6 +13588,50 @@ func (ec *executionContext) _SettlementViaOnChain_arrivalInMempoolEstimatedAt(ct
 }
 func (ec *executionContext) fieldContext_SettlementViaOnChain_arrivalInMempoolEstimatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SettlementViaOnChain", field, false, false, "Timestamp")
+}
+
+func (ec *executionContext) _Subscription_lnInvoicePaymentStatus(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_lnInvoicePaymentStatus(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().LnInvoicePaymentStatus(ctx, fc.Args["input"].(LnInvoicePaymentStatusInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *LnInvoicePaymentStatusPayload) graphql.Marshaler {
+			return ec.marshalNLnInvoicePaymentStatusPayload2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_lnInvoicePaymentStatus(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LnInvoicePaymentStatusPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_lnInvoicePaymentStatus_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Subscription_lnInvoicePaymentStatusByHash(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -17030,6 +17254,48 @@ func (ec *executionContext) unmarshalInputLnInvoicePaymentStatusByPaymentRequest
 func UnmarshalLnInvoicePaymentStatusByPaymentRequestInput(ctx context.Context, raw any) (LnInvoicePaymentStatusByPaymentRequestInput, error) {
 	var out LnInvoicePaymentStatusByPaymentRequestInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "LnInvoicePaymentStatusByPaymentRequestInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputLnInvoicePaymentStatusInput(ctx context.Context, obj any) (LnInvoicePaymentStatusInput, error) {
+	var it LnInvoicePaymentStatusInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"paymentRequest"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "paymentRequest":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("paymentRequest"))
+			data, err := ec.unmarshalNLnPaymentRequest2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐLnPaymentRequest(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PaymentRequest = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalLnInvoicePaymentStatusInput unmarshals raw into the LnInvoicePaymentStatusInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalLnInvoicePaymentStatusInput(ctx context.Context, raw any) (LnInvoicePaymentStatusInput, error) {
+	var out LnInvoicePaymentStatusInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "LnInvoicePaymentStatusInput", raw, &out)
 	return out, err
 }
 
@@ -21013,6 +21279,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_payoutSpeeds(ctx, field)
 				})
+		case "lnInvoicePaymentStatus":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_lnInvoicePaymentStatus(ctx, field)
+				})
 		case "lnInvoicePaymentStatusByHash":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -21030,6 +21302,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_authorization(ctx, field)
+				})
+		case "userDefaultWalletId":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_userDefaultWalletId(ctx, field)
 				})
 		case "accountDefaultWallet":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -21374,6 +21652,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	}
 
 	switch fields[0].Name {
+	case "lnInvoicePaymentStatus":
+		return ec._Subscription_lnInvoicePaymentStatus(ctx, fields[0])
 	case "lnInvoicePaymentStatusByHash":
 		return ec._Subscription_lnInvoicePaymentStatusByHash(ctx, fields[0])
 	case "lnInvoicePaymentStatusByPaymentRequest":
@@ -22716,6 +22996,11 @@ func (ec *executionContext) unmarshalNLnInvoicePaymentStatusByPaymentRequestInpu
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNLnInvoicePaymentStatusInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusInput(ctx context.Context, v any) (LnInvoicePaymentStatusInput, error) {
+	res, err := ec.unmarshalInputLnInvoicePaymentStatusInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNLnInvoicePaymentStatusPayload2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusPayload(ctx context.Context, sel ast.SelectionSet, v *LnInvoicePaymentStatusPayload) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "LnInvoicePaymentStatusPayload!")
@@ -22812,12 +23097,12 @@ func (ec *executionContext) marshalNNetwork2githubᚗcomᚋholdfastᚑpayᚋhold
 
 func (ec *executionContext) unmarshalNOnChainAddress2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐOnChainAddress(ctx context.Context, v any) (scalar.OnChainAddress, error) {
 	var res scalar.OnChainAddress
-	err := res.UnmarshalGQL(v)
+	err := res.UnmarshalGQLContext(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNOnChainAddress2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐOnChainAddress(ctx context.Context, sel ast.SelectionSet, v scalar.OnChainAddress) graphql.Marshaler {
-	return v
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNOnChainAddressCreateInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐOnChainAddressCreateInput(ctx context.Context, v any) (OnChainAddressCreateInput, error) {
@@ -23857,7 +24142,7 @@ func (ec *executionContext) unmarshalOOnChainAddress2ᚖgithubᚗcomᚋholdfast�
 		return nil, nil
 	}
 	var res = new(scalar.OnChainAddress)
-	err := res.UnmarshalGQL(v)
+	err := res.UnmarshalGQLContext(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -23865,7 +24150,7 @@ func (ec *executionContext) marshalOOnChainAddress2ᚖgithubᚗcomᚋholdfastᚑ
 	if v == nil {
 		return graphql.Null
 	}
-	return v
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalOOnChainTxHash2ᚖstring(ctx context.Context, v any) (*string, error) {

@@ -566,6 +566,10 @@ type LnInvoicePaymentStatusByPaymentRequestInput struct {
 	PaymentRequest scalar.LnPaymentRequest `json:"paymentRequest"`
 }
 
+type LnInvoicePaymentStatusInput struct {
+	PaymentRequest scalar.LnPaymentRequest `json:"paymentRequest"`
+}
+
 type LnInvoicePaymentStatusPayload struct {
 	Errors          []Error                  `json:"errors"`
 	PaymentHash     *scalar.PaymentHash      `json:"paymentHash,omitempty"`

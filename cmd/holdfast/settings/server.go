@@ -62,8 +62,9 @@ type API struct {
 	Origins        []string       `name:"cors-origins" type:"setting" setting:"HOLDFAST_CORS_ORIGINS" form:"origins" placeholder:"URLS" help:"Web origins that browsers may call from, separated by commas. Not set: none."`
 	TrustedProxies []netip.Prefix `type:"setting" setting:"HOLDFAST_TRUSTED_PROXIES" placeholder:"CIDRS" help:"Networks of proxies whose X-Forwarded-For is believed, separated by commas. Not set: none."`
 
-	Limits Limits `embed:""`
-	Rates  Rates  `embed:"" group:"Rate limits, per process: \"N per TIME, burst N\", or off."`
+	Limits  Limits  `embed:""`
+	Sockets Sockets `embed:""`
+	Rates   Rates   `embed:"" group:"Rate limits, per process: \"N per TIME, burst N\", or off."`
 }
 
 // Limits bound what one client may take.

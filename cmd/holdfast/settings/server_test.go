@@ -45,6 +45,10 @@ func TestDefaults(t *testing.T) {
 		got.Shared.OTLPEndpoint != "" || !slices.Equal(got.House.Nodes, []string{"bank", "second"}) {
 		t.Errorf("got %+v", got)
 	}
+	if l := got.API.Sockets; l.MaxSocketsPerClient != 32 || l.MaxSocketsPerAccount != 32 || l.MaxOperationsPerSocket != 20 || l.MaxMessageBytes != 64<<10 ||
+		l.SocketIdleTimeout != 5*time.Minute || l.SocketAnonymousIdleTimeout != 30*time.Second {
+		t.Errorf("of WebSockets: %+v", l)
+	}
 	if l := got.API.Limits; l.MaxConnectionsPerClient != 256 || l.MaxGRPCConnections != 1024 || l.IdleTimeout != 30*time.Second {
 		t.Errorf("the limits: %+v", l)
 	}
@@ -108,6 +112,8 @@ func TestMistakes(t *testing.T) {
 		"time too long":   {map[string]string{"HOLDFAST_PAYMENT_WAIT": "1h"}, []string{"HOLDFAST_PAYMENT_WAIT (--payment-wait)", "100ms to 30s"}},
 		"write too short": {map[string]string{"HOLDFAST_WRITE_TIMEOUT": "5s"}, []string{"HOLDFAST_WRITE_TIMEOUT (--write-timeout)", "longer"}},
 		"number":          {map[string]string{"HOLDFAST_MAX_BODY_BYTES": "1e6"}, []string{"--max-body-bytes", "whole number from 1024 to 16777216"}},
+		"sockets":         {map[string]string{"HOLDFAST_MAX_SOCKETS_PER_ACCOUNT": "0"}, []string{"--max-sockets-per-account", "1 to 100000"}},
+		"ping":            {map[string]string{"HOLDFAST_SOCKET_PING_EVERY": "20"}, []string{"--socket-ping-every", "unit", "1s to 10m"}},
 		"sat":             {map[string]string{"HOLDFAST_DUST_SAT": "5001"}, []string{"--dust-sat", "330 to 5000"}},
 		"rate":            {map[string]string{"HOLDFAST_RATE_LOGINS": "many"}, []string{"--rate-logins", "120 per 1m, burst 40"}},
 		"switch":          {map[string]string{"HOLDFAST_DEVELOPMENT": "perhaps"}, []string{"--development", "true or false"}},
