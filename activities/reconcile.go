@@ -26,12 +26,14 @@ type Resume func(ctx context.Context, row ledger.Payment) (restarted bool, err e
 type UpkeepSteps struct {
 	Ledger *ledger.Ledger
 	Resume Resume
+	// Ensure starts what runs once in the fleet, the watchers and the dispatcher of callbacks, where somebody has ended it.
+	Ensure func(context.Context) error
 	// OrphanAfter is how old a payment that is not terminal must be before its workflow is looked for.
 	OrphanAfter time.Duration
 	Log         *slog.Logger
 }
 
-// RepairOrphans looks for payments that are not terminal and have no open workflow, and starts it again.
+// RepairOrphans looks for payments that are not terminal and have no open workflow, and starts it again; watchers as well.
 func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) {
 	defer heartbeating(ctx)()
 	rows, err := u.Ledger.UnresolvedOlderThan(ctx, u.OrphanAfter)
@@ -39,7 +41,7 @@ func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) 
 		return step.Repaired{}, err
 	}
 	repaired := step.Repaired{Looked: len(rows)}
-	var failed error // one that cannot be started must not keep the others waiting
+	failed := u.Ensure(ctx) // what cannot be started must not keep the others waiting
 	for _, row := range rows {
 		restarted, err := u.Resume(ctx, row)
 		failed = errors.Join(failed, err)

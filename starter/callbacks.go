@@ -12,17 +12,6 @@ import (
 	"github.com/holdfast-pay/holdfast/workflows"
 )
 
-// EnsureDispatcher starts the dispatcher of callbacks unless it runs already, anywhere in the fleet.
-func (s *Starter) EnsureDispatcher(ctx context.Context) error {
-	_, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflows.DispatcherID, TaskQueue: workflows.WatchersQueue,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		StaticSummary:            "starts what callback endpoints are to be told",
-	}, workflows.DispatchCallbacks)
-	return err
-}
-
 // StartDelivery starts the workflow that tells a callback endpoint, unless it runs already. One that has ended is started
 // again: the ledger says that the delivery is due, so it was terminated. Accounts get their turns fairly.
 func (s *Starter) StartDelivery(ctx context.Context, d ledger.Delivery) error {

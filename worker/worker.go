@@ -104,7 +104,7 @@ func (c Config) workers(fatal context.CancelCauseFunc) []worker.Worker {
 
 	watchers := worker.New(c.Temporal, workflows.WatchersQueue, options)
 	registerWatchers(watchers, &activities.UpkeepSteps{
-		Ledger: c.Ledger, Resume: c.Starter.Resume, OrphanAfter: time.Minute, Log: c.Log,
+		Ledger: c.Ledger, Resume: c.Starter.Resume, Ensure: c.Starter.EnsureWatchers, OrphanAfter: time.Minute, Log: c.Log,
 	}, c.dispatchSteps())
 
 	all := []worker.Worker{payments, watchers, c.callbacks(options)}
@@ -134,12 +134,7 @@ func (c Config) nodeSteps(name string, node lndclient.Node) *activities.NodeStep
 
 // ensureUpkeep starts what must run once in the fleet: a watcher per node, the dispatcher of callbacks, the reconcile schedule.
 func (c Config) ensureUpkeep(ctx context.Context) error {
-	for name := range c.Nodes {
-		if err := untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureWatcher(ctx, name) }); err != nil {
-			return err
-		}
-	}
-	if err := untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureDispatcher(ctx) }); err != nil {
+	if err := untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureWatchers(ctx) }); err != nil {
 		return err
 	}
 	return untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureReconcile(ctx, c.Reconcile) })
