@@ -34,18 +34,19 @@ var rooms = []room{
 	{"lnurl", []string{"payment"}},
 	{"lndclient", []string{"payment", "telemetry"}},
 	{"ledger", []string{"payment", "telemetry"}},
+	{"callback", []string{"payment", "ledger"}},
 	{"activities/step", []string{"payment"}},
-	{"activities", []string{"payment", "activities/step", "ledger", "lndclient", "pricing", "lnurl", "identity", "telemetry"}},
+	{"activities", []string{"payment", "activities/step", "ledger", "callback", "lndclient", "pricing", "lnurl", "identity", "telemetry"}},
 	{"workflows", []string{"payment", "activities/step"}},
 	{"starter", []string{"payment", "activities/step", "workflows", "ledger", "lndclient", "pricing", "lnurl", "identity", "telemetry"}},
-	{"worker", []string{"payment", "activities/step", "activities", "workflows", "starter", "ledger", "lndclient", "pricing", "lnurl", "identity", "telemetry"}},
+	{"worker", []string{"payment", "activities/step", "activities", "workflows", "starter", "ledger", "callback", "lndclient", "pricing", "lnurl", "identity", "telemetry"}},
 	// The doors read the ledger and go through starter: activities, workflows and lndclient are not theirs to see.
-	{"api", []string{"payment", "starter", "ledger", "pricing", "lnurl", "identity", "telemetry"}},
+	{"api", []string{"payment", "starter", "ledger", "callback", "pricing", "lnurl", "identity", "telemetry"}},
 	{"dashboard", []string{"payment", "starter", "ledger", "pricing", "lnurl", "identity", "api/..."}},
 	// devnet is the outside world: it knows nothing of the product, and the product nothing of it.
 	{"devnet", nil},
 	{"demo", []string{"payment", "identity", "ledger", "lndclient", "starter", "worker", "workflows", "devnet/..."}},
-	{"cmd", []string{"payment", "identity", "telemetry", "codec", "pricing", "lnurl", "lndclient", "ledger", "activities", "activities/step", "workflows",
+	{"cmd", []string{"payment", "identity", "telemetry", "codec", "pricing", "lnurl", "lndclient", "ledger", "callback", "activities", "activities/step", "workflows",
 		"starter", "worker", "api/...", "dashboard/...", "demo", "devnet/..."}},
 }
 
@@ -62,6 +63,7 @@ var outsiders = []struct {
 	why    string
 }{
 	{"github.com/lightningnetwork/lnd", []string{"lndclient", "devnet"}, "lndclient is the only place that knows lnrpc; devnet has a client of its own"},
+	{"github.com/standard-webhooks", []string{"callback"}, "callback is what signs"},
 	{"github.com/jackc/pgx", []string{"ledger", "devnet", "cmd"}, "ledger is the only door to money"},
 	{"database/sql", []string{"ledger"}, "ledger is the only door to money"},
 	{"go.temporal.io/sdk/client", []string{"starter", "worker", "cmd"}, "starter is the only door to Temporal"},

@@ -127,7 +127,12 @@ func (n *NodeSteps) send(ctx context.Context, row ledger.Payment, baseline uint6
 		return unknown("another attempt is sending it"), nil
 	}
 	sent, err := n.Node.SendPayment(callCtx, order)
-	n.Log.InfoContext(ctx, "payment sent", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
+	about := n.Log.With("payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt)
+	if err != nil {
+		about.WarnContext(ctx, "payment not sent, or not known to be", "error", err)
+	} else {
+		about.InfoContext(ctx, "payment sent")
+	}
 	switch {
 	case err == nil && sent.Index > row.Send.Baseline:
 		return n.follow(ctx, row, sent, follow)

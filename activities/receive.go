@@ -29,7 +29,7 @@ func (n *NodeSteps) AddInvoice(ctx context.Context, in step.InvoiceInput) (step.
 	err = n.Ledger.AddInvoice(ctx, ledger.Invoice{
 		Hash: made.Hash, WalletID: in.WalletID, AccountID: in.AccountID, Node: n.Name, Request: made.Request,
 		Amount: in.Amount, Memo: in.Memo, DescriptionHash: decoded.DescriptionHash, ExternalID: in.ExternalID, OnBehalf: in.OnBehalf, PaymentSecret: decoded.Secret,
-		State: ledger.InvoiceOpen, ExpiresAt: made.ExpiresAt,
+		WebhookURL: in.WebhookURL, State: ledger.InvoiceOpen, ExpiresAt: made.ExpiresAt,
 	})
 	if payment.IsReason(err, payment.ReasonInvalidInput) { // the external id was taken meanwhile
 		failure := failureOf(err)

@@ -16,6 +16,9 @@ import (
 // retention is how long a spend stays in the table after the longest window has forgotten it.
 const retention = 400 * 24 * time.Hour
 
+// keepDeliveries is how long it can be looked up what became of a callback.
+const keepDeliveries = 30 * 24 * time.Hour
+
 // Resume starts the workflow of a payment again if it has none.
 type Resume func(ctx context.Context, row ledger.Payment) (restarted bool, err error)
 
@@ -23,12 +26,14 @@ type Resume func(ctx context.Context, row ledger.Payment) (restarted bool, err e
 type UpkeepSteps struct {
 	Ledger *ledger.Ledger
 	Resume Resume
+	// Ensure starts what runs once in the fleet, the watchers and the dispatcher of callbacks, where somebody has ended it.
+	Ensure func(context.Context) error
 	// OrphanAfter is how old a payment that is not terminal must be before its workflow is looked for.
 	OrphanAfter time.Duration
 	Log         *slog.Logger
 }
 
-// RepairOrphans looks for payments that are not terminal and have no open workflow, and starts it again.
+// RepairOrphans looks for payments that are not terminal and have no open workflow, and starts it again; watchers as well.
 func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) {
 	defer heartbeating(ctx)()
 	rows, err := u.Ledger.UnresolvedOlderThan(ctx, u.OrphanAfter)
@@ -36,7 +41,7 @@ func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) 
 		return step.Repaired{}, err
 	}
 	repaired := step.Repaired{Looked: len(rows)}
-	var failed error // one that cannot be started must not keep the others waiting
+	failed := u.Ensure(ctx) // what cannot be started must not keep the others waiting
 	for _, row := range rows {
 		restarted, err := u.Resume(ctx, row)
 		failed = errors.Join(failed, err)
@@ -50,8 +55,8 @@ func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) 
 // lockGrace is how long after its end a lock is left to its workflow.
 const lockGrace = time.Minute
 
-// KeepLedger advances the sums of idle budgets, releases locks whose workflow is lost, retires old spends and rolls the
-// system accounts up.
+// KeepLedger advances the sums of idle budgets, releases locks whose workflow is lost, retires old spends, forgets callbacks that
+// ended long ago and rolls the system accounts up.
 func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
 	defer heartbeating(ctx)()
 	const batch = 1000
@@ -64,6 +69,9 @@ func (u *UpkeepSteps) KeepLedger(ctx context.Context) error {
 		u.Log.WarnContext(ctx, "budget locks were released that had lost their workflow", "locks", n)
 	}
 	if _, err := u.Ledger.RetireSpends(ctx, retention); err != nil {
+		return err
+	}
+	if _, err := u.Ledger.ForgetDeliveries(ctx, keepDeliveries); err != nil {
 		return err
 	}
 	return u.Ledger.SnapshotSystemAccounts(ctx)

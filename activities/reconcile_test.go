@@ -29,7 +29,7 @@ func plain[Out any](fn func(context.Context) (Out, error)) func(context.Context,
 }
 
 func (h *house) upkeep(resume activities.Resume) *activities.UpkeepSteps {
-	return &activities.UpkeepSteps{Ledger: h.ledger, Resume: resume, OrphanAfter: time.Minute, Log: slog.New(slog.DiscardHandler)}
+	return &activities.UpkeepSteps{Ledger: h.ledger, Resume: resume, Ensure: func(context.Context) error { return nil }, OrphanAfter: time.Minute, Log: slog.New(slog.DiscardHandler)}
 }
 
 func TestRepairLooksOnlyAtOldPaymentsThatAreNotOver(t *testing.T) {

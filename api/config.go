@@ -20,7 +20,8 @@ type Config struct {
 	GRPC    string // host:port of GRPCServer; empty: gRPC is not served
 	Metrics string // host:port of /metrics, and of health for probes; empty: not served
 
-	// GraphQL answers POST /graphql; GraphQLWS upgrades /graphqlws. nil: 503.
+	// GraphQL answers POST /graphql; GraphQLWS upgrades /graphqlws. nil: 503. GraphQL must ask identity.UncheckedFrom: who shows
+	// credentials that cannot be checked now comes to it as nobody.
 	GraphQL   http.Handler
 	GraphQLWS http.Handler
 	// Playground is served at / where it is set: in development.
@@ -54,7 +55,7 @@ type Config struct {
 }
 
 // Authenticate finds out who calls from a request's headers, and gives the context that the door sees. Errors are
-// *payment.Error: ReasonUnavailable answers 503, any other 401.
+// *payment.Error: with ReasonUnavailable the door sees identity.UncheckedFrom, any other answers 401.
 type Authenticate func(ctx context.Context, header http.Header) (context.Context, error)
 
 // Dependency is something that the process cannot serve without.

@@ -12,6 +12,7 @@
 //     holds a connection for some seconds, and nothing else. Limits by address come before the body.
 //  3. Bad credentials answer 401 before a door sees the request: one body for every API key that proves nothing. Where an
 //     address has shown too many, only those that were good before are looked up: a refusal costs no query.
+//     Credentials that cannot be checked now are no bad ones: the door is told, and lets nobody do what needs any.
 //  4. A panic answers 500 and is logged; the process goes on.
 //  5. Stopping drains: no new connections, requests that run are finished, up to a bound.
 //  6. /readyz names the dependency that is away, never its driver's text. Any number of callers asks each dependency at most

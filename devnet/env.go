@@ -27,6 +27,7 @@ func makeEnv(cfg *Config, p ports, s state, databaseURL string) map[string]strin
 		"HOLDFAST_DEVELOPMENT_KEY_FILE": cfg.path("development.key"),
 		"HOLDFAST_SECRET_PREFIX":        "dev",
 		"HOLDFAST_GRPC_TOKEN":           s.GRPCToken,
+		"HOLDFAST_CALLBACK_SECRET":      s.CallbackSecret,
 		"HOLDFAST_METRICS_WORKER":       "http://" + p.address(portMetricsWorker),
 		"DATABASE_URL":                  databaseURL,
 		"TEMPORAL_ADDRESS":              p.address(portTemporal),

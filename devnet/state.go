@@ -13,17 +13,18 @@ import (
 
 // state is what a network remembers between starts, beside its processes' own data.
 type state struct {
-	BasePort     int    `json:"base_port"`
-	PeerHost     string `json:"peer_host"` // where the Lightning nodes listen for each other
-	BtcdPassword string `json:"btcd_password"`
-	GRPCToken    string `json:"grpc_token"` // for the product's gRPC listener
-	Funded       bool   `json:"funded"`     // the chain is mined and the channels are open
+	BasePort       int    `json:"base_port"`
+	PeerHost       string `json:"peer_host"` // where the Lightning nodes listen for each other
+	BtcdPassword   string `json:"btcd_password"`
+	GRPCToken      string `json:"grpc_token"`      // for the product's gRPC listener
+	CallbackSecret string `json:"callback_secret"` // what the product derives those of callback endpoints from
+	Funded         bool   `json:"funded"`          // the chain is mined and the channels are open
 }
 
 func loadState(path string) (state, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return state{PeerHost: newPeerHost(), BtcdPassword: crand.Text(), GRPCToken: crand.Text()}, nil
+		return state{PeerHost: newPeerHost(), BtcdPassword: crand.Text(), GRPCToken: crand.Text(), CallbackSecret: crand.Text()}, nil
 	}
 	if err != nil {
 		return state{}, err
@@ -34,6 +35,9 @@ func loadState(path string) (state, error) {
 	}
 	if s.GRPCToken == "" { // written by an earlier build
 		s.GRPCToken = crand.Text()
+	}
+	if s.CallbackSecret == "" {
+		s.CallbackSecret = crand.Text()
 	}
 	return s, nil
 }

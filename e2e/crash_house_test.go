@@ -41,7 +41,7 @@ func TestTemporalKilled(t *testing.T) {
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("without Temporal a call takes %v", took)
 	}
-	g.refusal(err, payment.ReasonUnavailable)
+	g.refusal(err, payment.ReasonOutcomeUnknown)
 	if replay := g.ask(done); replay.ID != paid.ID || replay.State != payment.Settled {
 		t.Errorf("the replay of an ended payment answers %s", words(replay))
 	}

@@ -157,7 +157,7 @@ func (g *guest) persist(key, invoice, address string) (row ledger.Payment) {
 			defer g.sending.RUnlock()
 			row, err = g.door.PayInvoice(ctx, starter.PayInvoice{Caller: caller, WalletID: g.wallet, Invoice: invoice})
 		}
-		if err != nil && !payment.IsReason(err, payment.ReasonUnavailable) {
+		if err != nil && !payment.IsReason(err, payment.ReasonUnavailable) && !payment.IsReason(err, payment.ReasonOutcomeUnknown) {
 			g.t.Errorf("%s: %v", key, err)
 		}
 		return err

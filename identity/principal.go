@@ -45,3 +45,17 @@ func PrincipalFrom(ctx context.Context) Principal {
 	p, _ := ctx.Value(principalKey{}).(Principal)
 	return p
 }
+
+type uncheckedKey struct{}
+
+// WithUnchecked hands on that the caller has shown credentials that cannot be checked now, and why not. Until they are, the
+// caller is nobody; but a door must not answer as if none had been shown.
+func WithUnchecked(ctx context.Context, cause error) context.Context {
+	return context.WithValue(ctx, uncheckedKey{}, cause)
+}
+
+// UncheckedFrom tells why the caller's credentials cannot be checked; nil where WithUnchecked was not called.
+func UncheckedFrom(ctx context.Context) error {
+	cause, _ := ctx.Value(uncheckedKey{}).(error)
+	return cause
+}

@@ -12,8 +12,8 @@ import (
 // account got its first limit for it. The zero account sets what accounts opened from now on begin with. Errors:
 // ReasonAccountNotFound, ReasonInvalidAmount (not above zero, or above MaxSat), ReasonInvalidInput (unknown purpose or window).
 func (l *Ledger) SetAccountLimit(ctx context.Context, account payment.AccountID, purpose payment.Purpose, window payment.Window, limit payment.Sat) error {
-	if limit <= 0 || limit > payment.MaxSat {
-		return payment.Errorf(payment.ReasonInvalidAmount, "A limit must be above zero and at most %v.", payment.MaxSat)
+	if err := limitInRange(limit); err != nil {
+		return err
 	}
 	return l.setAccountLimit(ctx, account, purpose, window, (*int64)(&limit))
 }
@@ -24,15 +24,15 @@ func (l *Ledger) RemoveAccountLimit(ctx context.Context, account payment.Account
 }
 
 func (l *Ledger) setAccountLimit(ctx context.Context, account payment.AccountID, purpose payment.Purpose, window payment.Window, sat *int64) error {
-	index := slices.Index(payment.Windows(), window)
-	if index < 0 {
-		return payment.Errorf(payment.ReasonInvalidInput, "Unknown window %q: use daily, weekly, monthly or annual.", window)
+	number, err := windowNo(window)
+	if err != nil {
+		return err
 	}
 	if !slices.Contains(payment.Purposes(), purpose) {
 		return payment.Errorf(payment.ReasonInvalidInput, "Unknown purpose %q: use withdrawal, internal_send or convert.", purpose)
 	}
 	ok, err := l.q.SetAccountLimit(ctx, db.SetAccountLimitParams{
-		AccountID: orNullID(account), Purpose: string(purpose), WindowNo: int32(index) + 1, Sat: sat,
+		AccountID: orNullID(account), Purpose: string(purpose), WindowNo: number, Sat: sat,
 	})
 	if err == nil && !ok {
 		return payment.Errorf(payment.ReasonAccountNotFound, "There is no account %s.", account)

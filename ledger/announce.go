@@ -14,6 +14,9 @@ import (
 // Topic is what a change is about: a wallet, or an invoice of ours.
 type Topic string
 
+// AnyTopic is for who wants to hear of every change.
+const AnyTopic Topic = ""
+
 // WalletTopic is about everything in a wallet's history.
 func WalletTopic(id payment.WalletID) Topic { return Topic("w" + id.String()) }
 

@@ -120,8 +120,10 @@ func (c *Changes) next(ctx context.Context, conn *pgx.Conn) (Topic, error) {
 func (c *Changes) wake(topic Topic) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for w := range c.waiting[topic] {
-		w.signal()
+	for _, of := range [...]Topic{topic, AnyTopic} {
+		for w := range c.waiting[of] {
+			w.signal()
+		}
 	}
 }
 

@@ -39,4 +39,6 @@
 //     A page costs what it shows, whatever the history; statements that could choose otherwise are told not to sort.
 //  15. A limit of an account is a budget that no key has (00012_account_limits.sql): what is true of a key's budget is true of it,
 //     and a payment that has both is judged by both at one time and counted by both or neither.
+//  16. What an account's callback endpoints are told (00013_callbacks.sql) is written with the money, once per event and endpoint.
+//     Nothing waits for it, and what is due cannot be deleted.
 package ledger

@@ -128,8 +128,8 @@ func (l *Ledger) RevokeKey(ctx context.Context, account payment.AccountID, id pa
 // SetLimit bounds what a key spends in a rolling window, history included. Errors: ReasonKeyNotFound (also for another
 // owner's key), ReasonInvalidAmount (not above zero, or above MaxSat), ReasonInvalidInput (unknown window).
 func (l *Ledger) SetLimit(ctx context.Context, account payment.AccountID, key payment.KeyID, window payment.Window, limit payment.Sat) error {
-	if limit <= 0 || limit > payment.MaxSat {
-		return payment.Errorf(payment.ReasonInvalidAmount, "A limit must be above zero and at most %v.", payment.MaxSat)
+	if err := limitInRange(limit); err != nil {
+		return err
 	}
 	return l.setLimit(ctx, account, key, window, (*int64)(&limit))
 }
@@ -140,15 +140,31 @@ func (l *Ledger) RemoveLimit(ctx context.Context, account payment.AccountID, key
 }
 
 func (l *Ledger) setLimit(ctx context.Context, account payment.AccountID, key payment.KeyID, window payment.Window, sat *int64) error {
-	index := slices.Index(payment.Windows(), window)
-	if index < 0 {
-		return payment.Errorf(payment.ReasonInvalidInput, "Unknown window %q: use daily, weekly, monthly or annual.", window)
+	number, err := windowNo(window)
+	if err != nil {
+		return err
 	}
-	ok, err := l.q.SetLimit(ctx, db.SetLimitParams{AccountID: account, KeyID: key, WindowNo: int32(index) + 1, Sat: sat})
+	ok, err := l.q.SetLimit(ctx, db.SetLimitParams{AccountID: account, KeyID: key, WindowNo: number, Sat: sat})
 	if err == nil && !ok {
 		return noKey()
 	}
 	return coded(err)
+}
+
+func limitInRange(limit payment.Sat) error {
+	if limit <= 0 || limit > payment.MaxSat {
+		return payment.Errorf(payment.ReasonInvalidAmount, "A limit must be above zero and at most %v.", payment.MaxSat)
+	}
+	return nil
+}
+
+// windowNo is the place of a window in the arrays of the table budgets, from 1.
+func windowNo(window payment.Window) (int32, error) {
+	index := slices.Index(payment.Windows(), window)
+	if index < 0 {
+		return 0, payment.Errorf(payment.ReasonInvalidInput, "Unknown window %q: use daily, weekly, monthly or annual.", window)
+	}
+	return int32(index) + 1, nil
 }
 
 // Spending is what a key has spent in every window, exact at this moment, in sat. Errors: ReasonKeyNotFound.

@@ -29,7 +29,7 @@ func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
 	err := l.q.AddInvoice(ctx, db.AddInvoiceParams{
 		Hash: inv.Hash[:], WalletID: inv.WalletID, AccountID: inv.AccountID, Node: inv.Node, Request: inv.Request,
 		Amount: int64(inv.Amount), Memo: inv.Memo, DescriptionHash: inv.DescriptionHash, ExternalID: inv.ExternalID, OnBehalf: inv.OnBehalf,
-		PaymentSecret: inv.PaymentSecret, Given: l.given(), ExpiresAt: inv.ExpiresAt,
+		PaymentSecret: inv.PaymentSecret, WebhookUrl: orNull(inv.WebhookURL), Given: l.given(), ExpiresAt: inv.ExpiresAt,
 	})
 	if violates(err, "invoices_external_id") {
 		return payment.Errorf(payment.ReasonInvalidInput, "This account has an invoice with the external id %q already. Use another one.", inv.ExternalID).Because(err)

@@ -75,7 +75,8 @@ func invoiceOf(row db.Invoice) Invoice {
 	inv := Invoice{
 		WalletID: row.WalletID, AccountID: row.AccountID, Node: row.Node, Request: row.Request, Amount: payment.Msat(row.Amount),
 		Memo: row.Memo, DescriptionHash: row.DescriptionHash, ExternalID: row.ExternalID, OnBehalf: row.OnBehalf, PaymentSecret: row.PaymentSecret,
-		State: InvoiceState(row.State), Received: payment.Msat(row.Received),
+		WebhookURL: orZero(row.WebhookUrl),
+		State:      InvoiceState(row.State), Received: payment.Msat(row.Received),
 		CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, PaidAt: orZero(row.PaidAt),
 	}
 	if inv.State == InvoicePaid {

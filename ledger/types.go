@@ -148,6 +148,7 @@ type Invoice struct {
 	ExternalID      string // the asker's own name for it; the owner's are unique per account; empty when added: the hash in hex
 	OnBehalf        bool   // asked for by somebody who is not the owner
 	PaymentSecret   []byte // 32 bytes, or nil
+	WebhookURL      string // told when it is paid; empty: nobody is
 	Preimage        []byte // 32 bytes, once paid and known
 	State           InvoiceState
 	Received        payment.Msat // what was credited

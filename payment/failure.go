@@ -46,7 +46,8 @@ const (
 	ReasonAbandoned           Reason = "ABANDONED"            // by an operator, where rule 2 allowed it
 	ReasonCanceled            Reason = "CANCELED"             // the workflow was cancelled before anything left
 	ReasonTooManyRequests     Reason = "TOO_MANY_REQUESTS"    // TOO_MANY_REQUEST: the message names the time to retry
-	ReasonUnavailable         Reason = "UNAVAILABLE"          // UNKNOWN_CLIENT_ERROR: database or Temporal is away
+	ReasonUnavailable         Reason = "UNAVAILABLE"          // UNKNOWN_CLIENT_ERROR: database or Temporal is away, and nothing was done
+	ReasonOutcomeUnknown      Reason = "OUTCOME_UNKNOWN"      // UNKNOWN_CLIENT_ERROR, top-level: it may have been started
 	ReasonInternal            Reason = "INTERNAL"             // a defect of ours
 )
 

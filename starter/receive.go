@@ -29,6 +29,8 @@ type ReceiveInvoice struct {
 	ExternalID string
 	// OnBehalf: somebody who is not the owner asks for an invoice of the wallet; AccountID is not looked at.
 	OnBehalf bool
+	// WebhookURL is told when the invoice is paid; whoever calls has checked it. Empty: nobody is told.
+	WebhookURL string
 }
 
 // CreateInvoice makes an invoice on our node. Whoever pays it credits the wallet, exactly once.
@@ -60,7 +62,7 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 	}
 	in := step.InvoiceInput{
 		WalletID: wallet.ID, AccountID: wallet.AccountID, Node: node, Amount: ask.Amount, Memo: ask.Memo, Expiry: ask.Expiry,
-		ExternalID: ask.ExternalID, OnBehalf: ask.OnBehalf,
+		ExternalID: ask.ExternalID, OnBehalf: ask.OnBehalf, WebhookURL: ask.WebhookURL,
 	}
 	if ask.DescriptionHash != nil {
 		in.DescriptionHash = *ask.DescriptionHash

@@ -84,8 +84,8 @@ func (s *Starter) started(ctx context.Context, req payment.Request) error {
 }
 
 func unreachable(cause error) *payment.Error {
-	return payment.Errorf(payment.ReasonUnavailable,
-		"The payment service is not reachable. Repeat the call with the same idempotency key to learn whether it was started.").Because(cause)
+	return payment.Errorf(payment.ReasonOutcomeUnknown,
+		"The payment service is not reachable, and it is not known whether this payment was started. Repeat the call with the same idempotency key to learn whether it was started.").Because(cause)
 }
 
 // updateWithStart is one round trip: it starts the workflow or finds the running one, and waits for the fixed update.
@@ -125,7 +125,8 @@ func (s *Starter) startError(ctx context.Context, req payment.Request, err error
 		s.log.Debug("no outcome yet", "payment_id", req.ID.String(), "error", err)
 		return nil
 	}
-	return unreachable(err)
+	s.log.Warn("Temporal did not answer a start", "payment_id", req.ID.String(), "error", err)
+	return s.started(ctx, req)
 }
 
 func (s *Starter) startOptions(ctx context.Context, req payment.Request) (client.StartWorkflowOptions, error) {

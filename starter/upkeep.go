@@ -12,14 +12,22 @@ import (
 	"github.com/holdfast-pay/holdfast/workflows"
 )
 
-// EnsureWatcher starts the watcher of a node unless it runs already, anywhere in the fleet.
-func (s *Starter) EnsureWatcher(ctx context.Context, node string) error {
+// EnsureWatchers starts what runs once in the fleet unless it runs already, anywhere: a watcher per node, and the dispatcher of
+// callbacks.
+func (s *Starter) EnsureWatchers(ctx context.Context) error {
+	var failed error
+	for _, node := range s.cfg.Nodes {
+		failed = errors.Join(failed, s.ensure(ctx, workflows.WatcherID(node), "watches LND node "+node, workflows.WatchNode, node))
+	}
+	return errors.Join(failed, s.ensure(ctx, workflows.DispatcherID, "starts what callback endpoints are to be told", workflows.DispatchCallbacks))
+}
+
+func (s *Starter) ensure(ctx context.Context, id, summary string, workflow any, args ...any) error {
 	_, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflows.WatcherID(node), TaskQueue: workflows.WatchersQueue,
+		ID: id, TaskQueue: workflows.WatchersQueue, StaticSummary: summary,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		StaticSummary:            "watches LND node " + node,
-	}, workflows.WatchNode, node)
+	}, workflow, args...)
 	return err
 }
 

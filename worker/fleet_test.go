@@ -118,7 +118,7 @@ func (f *fleet) run(build string) (stop func()) {
 		ended <- worker.Run(ctx, worker.Config{
 			Temporal: f.temporal, Ledger: f.books, Starter: f.door, Nodes: map[string]lndclient.Node{"bank": f.bank}, Network: lndclient.Regtest,
 			Timing: activities.Timing{Call: 5 * time.Second, Margin: time.Second, Follow: 300 * time.Millisecond, Pathfinding: 2 * time.Second},
-			Build:  build, Log: slog.New(slog.DiscardHandler),
+			Build:  build, Reconcile: time.Second, Log: slog.New(slog.DiscardHandler),
 		})
 	}()
 	stopped := false

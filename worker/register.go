@@ -31,11 +31,20 @@ func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
 }
 
 // registerWatchers joins what keeps the house to the watchers queue.
-func registerWatchers(w worker.Registry, u *activities.UpkeepSteps) {
+func registerWatchers(w worker.Registry, u *activities.UpkeepSteps, d *activities.DispatchSteps) {
 	registerWorkflow(w, followsPromotion, "WatchNode", workflows.WatchNode)
 	registerWorkflow(w, followsPromotion, "Reconcile", workflows.Reconcile)
 	registerActivity(w, step.RepairOrphans, u.RepairOrphans)
 	registerActivity(w, step.KeepLedger, u.KeepLedger)
+	registerWorkflow(w, followsPromotion, "DispatchCallbacks", workflows.DispatchCallbacks)
+	registerActivity(w, step.DispatchCallbacks, d.DispatchCallbacks)
+}
+
+// registerCallbacks joins what calls strangers' servers to a queue of its own.
+func registerCallbacks(w worker.Registry, c *activities.CallbackSteps) {
+	registerWorkflow(w, followsPromotion, "DeliverCallback", workflows.DeliverCallback)
+	registerActivity(w, step.TellCallback, c.TellCallback)
+	registerActivity(w, step.DropCallback, c.DropCallback)
 }
 
 // registerNode joins the steps that need one LND node to that node's queue.

@@ -36,7 +36,8 @@ func (r registered) RegisterActivityWithOptions(fn any, o activity.RegisterOptio
 func everything() registered {
 	r := registered{workflows: map[string]any{}, activities: map[string]any{}, behaviors: map[string]workflow.VersioningBehavior{}}
 	registerPayments(r, &activities.LedgerSteps{})
-	registerWatchers(r, &activities.UpkeepSteps{})
+	registerWatchers(r, &activities.UpkeepSteps{}, &activities.DispatchSteps{})
+	registerCallbacks(r, &activities.CallbackSteps{})
 	registerNode(r, &activities.NodeSteps{}, &activities.WatchSteps{})
 	return r
 }
@@ -44,7 +45,8 @@ func everything() registered {
 // What may wait for days must not be pinned, or its build lives as long.
 func TestWhatWaitsFollowsPromotion(t *testing.T) {
 	t.Parallel()
-	long := map[string]bool{"Lightning": true, "Onchain": true, "BudgetLock": true, "WatchNode": true, "Reconcile": true}
+	long := map[string]bool{"Lightning": true, "Onchain": true, "BudgetLock": true, "WatchNode": true, "Reconcile": true,
+		"DispatchCallbacks": true, "DeliverCallback": true}
 	for name, behavior := range everything().behaviors {
 		if want := map[bool]workflow.VersioningBehavior{true: followsPromotion, false: staysOnItsBuild}[long[name]]; behavior != want {
 			t.Errorf("%s has behavior %v, want %v", name, behavior, want)

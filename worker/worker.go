@@ -40,6 +40,8 @@ type Config struct {
 	Build string
 	// Reconcile is how often the ledger is compared with the nodes. Zero: a minute.
 	Reconcile time.Duration
+	// Callbacks is how callback endpoints are called.
+	Callbacks Callbacks
 	// Metrics counts what this process does. nil: nothing is counted.
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
@@ -102,10 +104,10 @@ func (c Config) workers(fatal context.CancelCauseFunc) []worker.Worker {
 
 	watchers := worker.New(c.Temporal, workflows.WatchersQueue, options)
 	registerWatchers(watchers, &activities.UpkeepSteps{
-		Ledger: c.Ledger, Resume: c.Starter.Resume, OrphanAfter: time.Minute, Log: c.Log,
-	})
+		Ledger: c.Ledger, Resume: c.Starter.Resume, Ensure: c.Starter.EnsureWatchers, OrphanAfter: time.Minute, Log: c.Log,
+	}, c.dispatchSteps())
 
-	all := []worker.Worker{payments, watchers}
+	all := []worker.Worker{payments, watchers, c.callbacks(options)}
 	for name, node := range c.Nodes {
 		nodeOptions := options
 		nodeOptions.MaxConcurrentActivityExecutionSize = 200
@@ -130,12 +132,10 @@ func (c Config) nodeSteps(name string, node lndclient.Node) *activities.NodeStep
 	}
 }
 
-// ensureUpkeep starts what must run once in the fleet: a watcher per node and the reconcile schedule.
+// ensureUpkeep starts what must run once in the fleet: a watcher per node, the dispatcher of callbacks, the reconcile schedule.
 func (c Config) ensureUpkeep(ctx context.Context) error {
-	for name := range c.Nodes {
-		if err := untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureWatcher(ctx, name) }); err != nil {
-			return err
-		}
+	if err := untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureWatchers(ctx) }); err != nil {
+		return err
 	}
 	return untilStarted(ctx, c.Log, func() error { return c.Starter.EnsureReconcile(ctx, c.Reconcile) })
 }

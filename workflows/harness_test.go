@@ -80,6 +80,7 @@ func registerWorkflows(w worker.WorkflowRegistry) {
 		"Lightning": workflows.Lightning, "Onchain": workflows.Onchain, "Intraledger": workflows.Intraledger,
 		"CreateInvoice": workflows.CreateInvoice, "CreateAddress": workflows.CreateAddress,
 		"WatchNode": workflows.WatchNode, "Reconcile": workflows.Reconcile, "BudgetLock": workflows.BudgetLock,
+		"DeliverCallback": workflows.DeliverCallback, "DispatchCallbacks": workflows.DispatchCallbacks,
 		"CancelInvoice": workflows.CancelInvoice, "ProbeFee": workflows.ProbeFee, "EstimateFee": workflows.EstimateFee,
 	} {
 		w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})

@@ -108,7 +108,7 @@ func inTurn(ctx context.Context, moves ...func(context.Context) error) error {
 }
 
 func plays() []play {
-	return append(append(lightningPlays(), steeredPlays()...), append(append(otherPlays(), houseworkPlays()...), lockPlays()...)...)
+	return append(append(lightningPlays(), steeredPlays()...), append(append(append(otherPlays(), houseworkPlays()...), lockPlays()...), callbackPlays()...)...)
 }
 
 func lightningPlays() []play {

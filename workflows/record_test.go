@@ -51,6 +51,7 @@ type play struct {
 	workflow string
 	req      payment.Request
 	input    any // nil: req
+	noInput  bool
 	steps    func(c *cast)
 	early    func(ctx context.Context, c *cast) error // after the start, before any worker serves
 	drive    func(ctx context.Context, c *cast) error // while the workers serve; nil: wait for the end
@@ -72,10 +73,14 @@ func perform(ctx context.Context, temporal client.Client, p play) error {
 	if input == nil {
 		input = p.req
 	}
+	inputs := []any{input}
+	if p.noInput {
+		inputs = nil
+	}
 	run, err := temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: c.id, TaskQueue: workflows.PaymentsQueue, WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		TypedSearchAttributes: workflows.Attributes(p.req), StaticSummary: workflows.Summary(p.req, "shop"),
-	}, p.workflow, input)
+	}, p.workflow, inputs...)
 	if err != nil {
 		return err
 	}
@@ -84,7 +89,7 @@ func perform(ctx context.Context, temporal client.Client, p play) error {
 			return err
 		}
 	}
-	for _, queue := range []string{workflows.PaymentsQueue, workflows.WatchersQueue, workflows.NodeQueue(testNode)} {
+	for _, queue := range []string{workflows.PaymentsQueue, workflows.WatchersQueue, workflows.CallbacksQueue, workflows.NodeQueue(testNode)} {
 		w := worker.New(temporal, queue, worker.Options{DisableRegistrationAliasing: true, WorkerStopTimeout: time.Second})
 		registerWorkflows(w)
 		c.stage = append(c.stage, w)

@@ -21,6 +21,7 @@ var recordedKinds = []string{
 	"lightning-settled", "lightning-hold-canceled", "lightning-refused", "onchain-settled", "onchain-rejected", "onchain-bumped", "onchain-taken-back",
 	"intraledger-transfer", "intraledger-own-invoice", "watchnode", "reconcile", "createinvoice", "createaddress", "cancelinvoice", "probefee", "estimatefee",
 	"lock-recorded", "lock-released", "lock-refused", "lock-canceled",
+	"callback-delivered", "callback-retried", "callback-given-up", "callback-canceled", "dispatchcallbacks",
 }
 
 // Rule 14: the code of today takes every decision of a recorded history again (invariant 8).

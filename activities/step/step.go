@@ -44,6 +44,12 @@ const (
 	CompareNode   = "CompareNode"   // nothing -> Comparison; on the node's queue
 	RepairOrphans = "RepairOrphans" // nothing -> Repaired
 	KeepLedger    = "KeepLedger"    // nothing -> nothing
+
+	// To callback endpoints. The dispatcher is on the watchers' queue, the others on the queue of callbacks.
+
+	DispatchCallbacks = "DispatchCallbacks" // nothing -> nothing, after a day: one in the fleet
+	TellCallback      = "TellCallback"      // Callback -> Told: it is retried until the delivery has ended
+	DropCallback      = "DropCallback"      // Callback -> Told: an operator gave it up
 )
 
 // Status is what is known about money that has been sent.
@@ -143,6 +149,7 @@ type InvoiceInput struct {
 	DescriptionHash payment.Hash `json:"description_hash,omitzero"`
 	ExternalID      string       `json:"external_id,omitempty"` // empty: the hash
 	OnBehalf        bool         `json:"on_behalf,omitempty"`   // asked for by somebody who is not the owner
+	WebhookURL      string       `json:"webhook_url,omitempty"` // told when it is paid
 }
 
 // Invoice is a fresh invoice.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-pay/holdfast/api"
 	"github.com/holdfast-pay/holdfast/api/limit"
+	"github.com/holdfast-pay/holdfast/callback"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/starter"
@@ -39,6 +40,8 @@ type Config struct {
 	NodeIDs []string
 	// SecretPrefix begins the secrets of API keys: "dev" in development.
 	SecretPrefix string
+	// Callbacks gives the secrets of callback endpoints. Without a master secret none can be added.
+	Callbacks callback.Secrets
 	// Origins of web pages that may open WebSockets, as host patterns. Empty: all, since no cookie speaks for a user.
 	Origins []string
 

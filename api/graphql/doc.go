@@ -29,4 +29,6 @@
 //  9. Mutations are served over HTTP only: a socket has no X-Idempotency-Key, and one that was cut would be paid twice.
 //  10. Every root field takes from an allowance, over HTTP and WebSockets alike (charges.go); every upgrade and every message
 //     that asks for something too, also one that is refused.
+//  11. Of an operation whose caller's credentials cannot be checked now nothing runs, unless all of it is open: it is answered in
+//     its own shape, with UNKNOWN_CLIENT_ERROR, and a WebSocket is closed with a code that clients retry (unchecked.go).
 package graphqlapi

@@ -60,7 +60,7 @@ func codeOf(reason payment.Reason) Code {
 		return codeTooMany
 	case payment.ReasonKeyNotFound, payment.ReasonKeyInactive, payment.ReasonUnauthenticated:
 		return codeUnauthorized
-	case payment.ReasonUnavailable, payment.ReasonInternal, payment.ReasonNodeNotFound, payment.ReasonNodeFunds, payment.ReasonPublishRejected,
+	case payment.ReasonUnavailable, payment.ReasonOutcomeUnknown, payment.ReasonInternal, payment.ReasonNodeNotFound, payment.ReasonNodeFunds, payment.ReasonPublishRejected,
 		payment.ReasonConflict, payment.ReasonAbandoned, payment.ReasonCanceled, payment.ReasonLockNotFound, payment.ReasonLockConflict:
 		return codeUnknown
 	default:

@@ -115,7 +115,7 @@ func TestEveryCostlyFieldHasARate(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, cfg Config) Config {
+func must(t testing.TB, cfg Config) Config {
 	t.Helper()
 	cfg, err := cfg.complete()
 	if err != nil {

@@ -83,6 +83,7 @@ func (r *resolver) server(first graphql.OperationMiddleware, before ...graphql.H
 	s.AroundOperations(r.guard)
 	s.AroundRootFields(r.countField)
 	s.AroundRootFields(remember)
+	s.AroundFields(r.refuseUnchecked)
 	s.AroundFields(r.refuseMalformed)
 	return s
 }

@@ -43,23 +43,20 @@ func (m mutations) LnInvoiceCreateOnBehalfOfRecipient(ctx context.Context, in ge
 		OnBehalf: true, WalletID: in.RecipientWalletID.ID, Amount: in.Amount.Sat.MustMsat(), Memo: memo(in.Memo),
 		Expiry: lasting(in.ExpiresIn), ExternalID: externalID(in.ExternalID), DescriptionHash: described(in.DescriptionHash),
 	}
-	if in.WebhookURL != nil {
-		return &generated.LnInvoicePayload{Errors: m.payloadErrors(ctx, noWebhooks())}, nil
+	var err error
+	if ask.WebhookURL, err = m.webhook(in.WebhookURL); err != nil {
+		return &generated.LnInvoicePayload{Errors: m.payloadErrors(ctx, err)}, nil
 	}
 	return m.pricedInvoice(ctx, in, ask, in.Amount.Sat > 0)
 }
 
-// noWebhooks refuses what would never be called, rather than let somebody wait for it.
-func noWebhooks() *payment.Error {
-	return payment.Errorf(payment.ReasonInvalidInput, "Webhooks are not called yet. Leave webhookUrl out, and subscribe to the invoice's status.")
-}
-
 func (m mutations) LnNoAmountInvoiceCreateOnBehalfOfRecipient(ctx context.Context, in generated.LnNoAmountInvoiceCreateOnBehalfOfRecipientInput) (*generated.LnNoAmountInvoicePayload, error) {
-	if in.WebhookURL != nil {
-		return &generated.LnNoAmountInvoicePayload{Errors: m.payloadErrors(ctx, noWebhooks())}, nil
+	webhook, err := m.webhook(in.WebhookURL)
+	if err != nil {
+		return &generated.LnNoAmountInvoicePayload{Errors: m.payloadErrors(ctx, err)}, nil
 	}
 	return m.openInvoice(ctx, in, starter.ReceiveInvoice{
-		OnBehalf: true, WalletID: in.RecipientWalletID.ID, Memo: memo(in.Memo), Expiry: lasting(in.ExpiresIn),
+		OnBehalf: true, WalletID: in.RecipientWalletID.ID, Memo: memo(in.Memo), Expiry: lasting(in.ExpiresIn), WebhookURL: webhook,
 		ExternalID: externalID(in.ExternalID), DescriptionHash: described(in.DescriptionHash),
 	})
 }
@@ -215,6 +212,19 @@ func (r *resolver) invoices(ctx context.Context, filter ledger.InvoiceFilter, p 
 	}
 	answer.PageInfo = p.info(cursors, more)
 	return answer, nil
+}
+
+// LnInvoicePaymentStatus is an older name, with an older payload, of LnInvoicePaymentStatusByPaymentRequest.
+func (q queries) LnInvoicePaymentStatus(ctx context.Context, in generated.LnInvoicePaymentStatusInput) (*generated.LnInvoicePaymentStatusPayload, error) {
+	if bad := scalar.Problem(in); bad != nil {
+		return &generated.LnInvoicePaymentStatusPayload{Errors: q.payloadErrors(ctx, bad)}, nil
+	}
+	decoded, err := q.Starter.DecodeInvoice(in.PaymentRequest.Text)
+	if err != nil {
+		return &generated.LnInvoicePaymentStatusPayload{Errors: q.payloadErrors(ctx, err)}, nil
+	}
+	now, _ := q.invoiceNow(ctx, decoded.Hash)
+	return now, nil
 }
 
 func (q queries) LnInvoicePaymentStatusByHash(ctx context.Context, in generated.LnInvoicePaymentStatusByHashInput) (*generated.LnInvoicePaymentStatus, error) {

@@ -93,6 +93,13 @@ func (l *line) read() frame {
 	}
 }
 
+// try reads the next frame, or why there is none.
+func (l *line) try(f *frame) error {
+	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
+	defer cancel()
+	return wsjson.Read(ctx, l.conn, f)
+}
+
 func (l *line) subscribe(id, query string) {
 	l.t.Helper()
 	payload, err := json.Marshal(map[string]any{"query": query})

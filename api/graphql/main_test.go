@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast-pay/holdfast/activities"
 	"github.com/holdfast-pay/holdfast/api"
+	"github.com/holdfast-pay/holdfast/callback"
 	"github.com/holdfast-pay/holdfast/devnet/devnettest"
 	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -148,14 +149,17 @@ func knows(ctx context.Context, temporal client.Client) error {
 	return temporal.TerminateWorkflow(ctx, id, "", "ready")
 }
 
+// master is what the secrets of callback endpoints are derived from, for the API and the worker alike.
+var master = callback.NewSecrets("the master secret of a test")
+
 func (h *house) serveSagas(temporal client.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- worker.Run(ctx, worker.Config{
 			Temporal: temporal, Ledger: h.ledger, Starter: h.starter, Nodes: map[string]lndclient.Node{bank: h.bank}, Network: network,
-			Timing: activities.Timing{Call: 5 * time.Second, Margin: time.Second, Follow: 300 * time.Millisecond, Pathfinding: 2 * time.Second},
-			Log:    slog.New(slog.DiscardHandler),
+			Timing:    activities.Timing{Call: 5 * time.Second, Margin: time.Second, Follow: 300 * time.Millisecond, Pathfinding: 2 * time.Second},
+			Callbacks: worker.Callbacks{Secrets: master, Inside: true}, Log: slog.New(slog.DiscardHandler),
 		})
 	}()
 	later(func() error { cancel(); return <-ended })
@@ -193,7 +197,7 @@ func (h *house) serve() error {
 	h.config = Config{
 		Starter: h.starter, Ledger: h.ledger, Changes: h.changes, Authenticate: api.AuthenticateBy(h.auth), Issuer: h.issuer, Development: true,
 		Network: network, LightningDomain: "localhost", NodeIDs: []string{h.bank.Pubkey()}, SecretPrefix: "test",
-		Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Callbacks: master, Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	}
 	address, stop, err := h.open(h.config)
 	if err == nil {
@@ -213,9 +217,16 @@ func (h *house) open(cfg Config) (address string, stop func() error, err error) 
 }
 
 func (h *house) frame(door *Handler) (address string, stop func() error, err error) {
-	frame, err := api.Start(context.Background(), api.Config{
+	return h.frameWith(door, func(*api.Config) {})
+}
+
+// frameWith is frame with a changed configuration.
+func (h *house) frameWith(door *Handler, change func(*api.Config)) (address string, stop func() error, err error) {
+	cfg := api.Config{
 		HTTP: "127.0.0.1:0", GraphQL: door.HTTP, GraphQLWS: door.WS, Authenticate: api.AuthenticateBy(h.auth), Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	change(&cfg)
+	frame, err := api.Start(context.Background(), cfg)
 	if err != nil {
 		return "", nil, err
 	}

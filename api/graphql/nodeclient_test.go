@@ -2,7 +2,10 @@ package graphqlapi
 
 import (
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -20,4 +23,28 @@ func TestNodeClient(t *testing.T) {
 	if payer.balance() != 34_000 { // 20,000 out, 4,000 back
 		t.Errorf("the payer has %d sat", payer.balance())
 	}
+}
+
+// Invariant 11, seen by the client that browsers use: it comes again by itself.
+func TestNodeClientComesAgain(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 1)
+	key, _ := o.key("READ", nil)
+	heard := &lines{}
+	_, _, address, wire := h.far(t, func(cfg *Config) { cfg.Log = slog.New(slog.NewTextHandler(heard, nil)) })
+	wire.cut()
+	mended := make(chan struct{})
+	go func() {
+		defer close(mended)
+		for range 600 { // a minute: node starts first
+			if strings.Count(heard.String(), "could not be checked") >= 3 {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		wire.mend()
+	}()
+	nodetest.Run(t, "nodeclient", "retry.mjs", "ADDRESS="+address, "KEY="+key.header.Get("X-Api-Key"), "ACCOUNT="+o.wallet.AccountID.String())
+	<-mended
 }

@@ -28,7 +28,7 @@ func (r *resolver) send(
 	if bad := scalar.Problem(input); bad != nil {
 		return &generated.PaymentSendPayload{Errors: r.payloadErrors(ctx, bad)}, nil
 	}
-	if err := r.limited(ctx, limit.Payments); err != nil {
+	if err := r.limited(ctx, limit.Payments); err != nil && !r.begun(ctx) {
 		return r.notSent(ctx, err), nil
 	}
 	wallet, err := r.ownWallet(ctx, walletID.ID)
@@ -36,13 +36,37 @@ func (r *resolver) send(
 		wallet, err = r.ownWalletIn(ctx, walletID.ID, currency)
 	}
 	if err != nil {
-		return r.notSent(ctx, err), nil
+		return r.notPaid(ctx, err)
 	}
 	row, err := pay(wallet)
 	if err != nil {
-		return r.notSent(ctx, err), nil
+		return r.notPaid(ctx, err)
 	}
 	return r.sent(ctx, row), nil
+}
+
+// begun reports whether this call repeats one whose payment is in the ledger: then it is a question, and takes no allowance.
+func (r *resolver) begun(ctx context.Context) bool {
+	key := api.IdempotencyKey(ctx)
+	if key == "" {
+		return false
+	}
+	_, err := r.Ledger.Payment(ctx, payment.IDFor(account(ctx), key))
+	return err == nil
+}
+
+// notPaid answers a call that has no payment. Clients take FAILURE for a payment that will never happen, and refund it: where one
+// may have been started, by this call or by the one that it repeats, the error is at the top and there is no status.
+func (r *resolver) notPaid(ctx context.Context, err error) (*generated.PaymentSendPayload, error) {
+	switch payment.ReasonOf(err) {
+	case payment.ReasonOutcomeUnknown:
+		return nil, err
+	case payment.ReasonUnavailable, payment.ReasonInternal:
+		if api.IdempotencyKey(ctx) != "" {
+			return nil, err
+		}
+	}
+	return r.notSent(ctx, err), nil
 }
 
 // notSent answers a payment that was refused or has failed.

@@ -31,6 +31,16 @@ func (q queries) AccountDefaultWallet(ctx context.Context, username scalar.Usern
 	return publicWallet(wallet), nil
 }
 
+// UserDefaultWalletID is the same for older clients, which want the id alone.
+func (q queries) UserDefaultWalletID(ctx context.Context, username scalar.Username) (*scalar.WalletID, error) {
+	user, err := q.Ledger.UserByUsername(ctx, username.Text)
+	if err != nil {
+		return nil, err
+	}
+	wallet, err := q.defaultWallet(ctx, user.AccountID, "")
+	return &scalar.WalletID{ID: wallet.ID}, err
+}
+
 // UsernameAvailable reports whether a name may still be taken.
 func (q queries) UsernameAvailable(ctx context.Context, username scalar.Username) (*bool, error) {
 	_, err := q.Ledger.UserByUsername(ctx, username.Text)

@@ -344,6 +344,7 @@ func TestAddressesAndFees(t *testing.T) {
 		t.Errorf("got %s", a.raw)
 	}
 	o.send(fee, vars{"w": uuid.New(), "a": lndfake.OutsideAddress(), "n": 5_000}).wantRefused(codeInput, "Invalid walletId for account.")
+	o.send(fee, vars{"w": o.wallet.ID, "a": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "n": 5_000}).wantRefused(codeInput, "Invalid value for OnChainAddress")
 	o.send(fee, vars{"w": "x", "a": lndfake.OutsideAddress(), "n": 5_000}).wantRefused(codeInput, "Invalid value for WalletId")
 	o.send(fee, vars{"w": o.wallet.ID, "a": lndfake.OutsideAddress(), "n": 5}).wantRefused(codeInput, "lightning")
 	h.nobody(t).ask(`{ payoutSpeeds { speed displayName description } globals { network nodesIds lightningAddressDomain feesInformation { deposit { ratio } } } }`, nil).

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/subtle"
 
+	iso4217 "github.com/bojanz/currency"
+
 	"github.com/holdfast-pay/holdfast/api"
 	"github.com/holdfast-pay/holdfast/api/graphql/generated"
 	"github.com/holdfast-pay/holdfast/api/graphql/scalar"
@@ -58,7 +60,12 @@ func (m mutations) UserUpdateUsername(ctx context.Context, in generated.UserUpda
 
 // AccountUpdateDisplayCurrency chooses what amounts are shown in.
 func (m mutations) AccountUpdateDisplayCurrency(ctx context.Context, in generated.AccountUpdateDisplayCurrencyInput) (*generated.AccountUpdateDisplayCurrencyPayload, error) {
-	user, err := m.changed(ctx, in, func() error { return m.Ledger.SetDisplayCurrency(ctx, account(ctx), in.Currency.Text) })
+	user, err := m.changed(ctx, in, func() error {
+		if !iso4217.IsValid(in.Currency.Text) {
+			return payment.Errorf(payment.ReasonInvalidInput, "%s is no currency in use. Give the code of one by ISO 4217, like USD or EUR.", in.Currency.Text)
+		}
+		return m.Ledger.SetDisplayCurrency(ctx, account(ctx), in.Currency.Text)
+	})
 	if err != nil {
 		return &generated.AccountUpdateDisplayCurrencyPayload{Errors: m.payloadErrors(ctx, err)}, nil
 	}
@@ -88,24 +95,4 @@ func (r *resolver) changed(ctx context.Context, input any, change func() error) 
 		return ledger.User{}, err
 	}
 	return r.Ledger.User(ctx, account(ctx))
-}
-
-// CallbackEndpointAdd stores an address to call.
-func (m mutations) CallbackEndpointAdd(ctx context.Context, in generated.CallbackEndpointAddInput) (*generated.CallbackEndpointAddPayload, error) {
-	if err := m.managed(ctx, in); err != nil {
-		return &generated.CallbackEndpointAddPayload{Errors: m.payloadErrors(ctx, err)}, nil
-	}
-	added, err := m.Ledger.AddCallback(ctx, account(ctx), in.URL.Text)
-	if err != nil {
-		return &generated.CallbackEndpointAddPayload{Errors: m.payloadErrors(ctx, err)}, nil
-	}
-	return &generated.CallbackEndpointAddPayload{Errors: none(), ID: &scalar.EndpointID{ID: added.ID}}, nil
-}
-
-// CallbackEndpointDelete forgets one.
-func (m mutations) CallbackEndpointDelete(ctx context.Context, in generated.CallbackEndpointDeleteInput) (*generated.SuccessPayload, error) {
-	if err := m.managed(ctx, in); err != nil {
-		return &generated.SuccessPayload{Errors: m.payloadErrors(ctx, err)}, nil
-	}
-	return m.succeeded(ctx, m.Ledger.DeleteCallback(ctx, account(ctx), in.ID.ID)), nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 
+	"github.com/holdfast-pay/holdfast/api"
+	"github.com/holdfast-pay/holdfast/api/limit"
 	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/payment"
 )
@@ -164,6 +166,39 @@ func TestNewsWaitWhileCredentialsCannotBeChecked(t *testing.T) {
 	l.next().want("myUpdates.me.id", o.wallet.AccountID.String())
 	who.who.Store(&identity.Principal{AccountID: o.wallet.AccountID, Scopes: []payment.Scope{payment.ScopeReceive}})
 	l.wantClosed(closeForbidden)
+}
+
+// Bad credentials on sockets take from the same allowance as over HTTP; good ones that are known are not suspected with them.
+func TestBadCredentialsOnSocketsArePaidFor(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	door, _ := newHandler(must(t, h.config))
+	three := limit.Rate{Count: 3, Per: time.Hour, Burst: 3}
+	address, stop, err := h.frameWith(door, func(cfg *api.Config) {
+		cfg.Limiter = limit.New(limit.Rates{limit.Credentials: {Address: three}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stop() })
+	o := h.funded(t, 1)
+	known, _ := o.key("READ", nil)
+	fresh, _ := o.key("READ", nil)
+	_ = call(t, address, known.params()).conn.CloseNow()
+	knock := func(params string) *line {
+		l := dialLine(t, address)
+		l.write(frame{Type: "connection_init", Payload: []byte(params)})
+		return l
+	}
+	for _, params := range []string{`{"X-API-KEY": "test_` + strings.Repeat("x", 64) + `"}`, `{"Authorization": "Bearer x"}`, `{"X-API-KEY": 7}`} {
+		knock(params).wantClosed(closeForbidden)
+	}
+	knock(`{"Authorization": "Bearer x"}`).wantClosed(closeTryAgain)
+	knock(`{"X-API-KEY": "` + fresh.header.Get("X-Api-Key") + `"}`).wantClosed(closeTryAgain) // it is not looked up
+	_ = call(t, address, known.params()).conn.CloseNow()
+	bad := h.nobody(t).with("X-Api-Key", "test_"+strings.Repeat("x", 64))
+	bad.house = &house{address: address}
+	bad.send(`{ me { id } }`, nil).wantStatus(http.StatusTooManyRequests) // over HTTP too
 }
 
 // Invariant 9: no mutation runs on a socket, whoever asks.

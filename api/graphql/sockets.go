@@ -16,8 +16,10 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// Codes by which a connection ends. Clients of graphql-transport-ws do not retry 4403.
+// Codes by which a connection ends. Clients of graphql-transport-ws come again after 1013; 4403 they take for final, and most
+// other codes from 1000 to 1999 too (1011 among them, which would be the other word for it).
 const (
+	closeTryAgain  = 1013 // it cannot be told now who this is
 	closeForbidden = 4403 // the credentials are bad, or no longer good
 	closeTooMany   = 4429 // the account has too many connections
 )
@@ -79,21 +81,24 @@ func refuseUpgrade(w http.ResponseWriter, err error) {
 // connected reads the credentials from the connection's parameters. Without any it is nobody.
 func (r *resolver) connected(ctx context.Context, params transport.InitPayload) (context.Context, *transport.InitPayload, error) {
 	c := connectionOf(ctx)
-	shown, err := identity.CredentialsOfParams(params)
+	shown, malformed := identity.CredentialsOfParams(params)
 	c.again = func(ctx context.Context) (context.Context, error) {
 		if shown == (identity.Credentials{}) {
 			return identity.WithPrincipal(ctx, identity.Principal{}), nil
 		}
 		return r.Authenticate(ctx, headerOf(shown))
 	}
-	who := ctx
-	if err == nil {
-		who, err = c.again(ctx)
+	who, err := ctx, error(nil)
+	if malformed != nil || shown != (identity.Credentials{}) {
+		who, err = api.Vouch(ctx, headerOf(shown), func(ctx context.Context, _ http.Header) (context.Context, error) {
+			if malformed != nil {
+				return nil, malformed
+			}
+			return c.again(ctx)
+		})
 	}
 	if err != nil {
-		r.Log.InfoContext(ctx, "a subscriber's credentials were refused", "why", payment.ReasonOf(err))
-		return transport.WithWebsocketCloseCode(transport.AppendCloseReason(ctx, "Forbidden"), closeForbidden), nil,
-			errors.New("the API key or token is not valid")
+		return r.notConnected(ctx, err)
 	}
 	principal := identity.PrincipalFrom(who)
 	if principal.IsZero() {
@@ -108,6 +113,24 @@ func (r *resolver) connected(ctx context.Context, params transport.InitPayload) 
 	c.leave = func() { r.open.leave(account) }
 	c.wait(false, r.Limits.Idle)
 	return who, nil, nil
+}
+
+// notConnected ends a connection whose credentials did not let anybody in.
+func (r *resolver) notConnected(ctx context.Context, err error) (context.Context, *transport.InitPayload, error) {
+	closed := func(code int, reason, message string) (context.Context, *transport.InitPayload, error) {
+		return transport.WithWebsocketCloseCode(transport.AppendCloseReason(ctx, reason), code), nil, errors.New(message)
+	}
+	switch payment.ReasonOf(err) {
+	case payment.ReasonUnavailable:
+		r.Log.WarnContext(ctx, "a subscriber's credentials could not be checked", "error", err)
+		return closed(closeTryAgain, "Try again later", "the credentials cannot be checked at the moment: connect again later")
+	case payment.ReasonTooManyRequests:
+		r.Log.InfoContext(ctx, "too many bad credentials from a subscriber's address")
+		return closed(closeTryAgain, "Try again later", "too many bad credentials came from your address: connect again later")
+	default:
+		r.Log.InfoContext(ctx, "a subscriber's credentials were refused", "why", payment.ReasonOf(err))
+		return closed(closeForbidden, "Forbidden", "the API key or token is not valid")
+	}
 }
 
 func headerOf(c identity.Credentials) http.Header {
@@ -137,7 +160,7 @@ func (p patient) Accept(w http.ResponseWriter, r *http.Request, options transpor
 	if !ok {
 		return nil, errors.Join(errors.New("the WebSocket cannot bound what it reads"), conn.Close())
 	}
-	conn = patientConn{whole, p.within}
+	conn = numberedConn{patientConn{whole, p.within}, &operationIDs{}}
 	connectionOf(r.Context()).conn = conn
 	return conn, nil
 }

@@ -110,6 +110,38 @@ func TestSocketLimits(t *testing.T) {
 	})
 }
 
+// An id names one operation at a time, and is free again when that has ended, whoever ended it.
+func TestOneOperationPerID(t *testing.T) {
+	t.Parallel()
+	h := home(t)
+	o := h.funded(t, 1)
+	for _, id := range []string{"1", strings.Repeat("long", 100)} {
+		l := call(t, h.address, o.params())
+		for range 3 {
+			l.subscribe(id, `{ globals { network } }`)
+			l.next().want("globals.network", "regtest")
+			l.wantComplete()
+		}
+		l.subscribe(id, `{ nonsense }`) // refused
+		if f := l.read(); f.Type != "next" && f.Type != "error" {
+			t.Errorf("got %+v", f)
+		}
+		l.wantComplete()
+		l.subscribe(id, updatesQuery)
+		l.write(frame{ID: id, Type: "complete"})
+		l.subscribe(id, updatesQuery)
+		l.subscribe("other", `{ me { id } }`) // the connection goes on
+		for f := l.read(); f.ID != "other" || f.Type != "complete"; f = l.read() {
+		}
+	}
+	for _, id := range []string{"1", strings.Repeat("long", 100)} {
+		l := call(t, h.address, o.params())
+		l.subscribe(id, updatesQuery)
+		l.subscribe(id, `{ globals { network } }`)
+		l.wantClosed(closeDuplicate)
+	}
+}
+
 // A subscription ends when its key is revoked.
 func TestAKeyRevokedMeanwhile(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,11 @@ func (s subscriptions) LnInvoicePaymentStatusByPaymentRequest(ctx context.Contex
 	return s.followInvoice(ctx, decoded.Hash), nil
 }
 
+// LnInvoicePaymentStatus is an older name for it.
+func (s subscriptions) LnInvoicePaymentStatus(ctx context.Context, in generated.LnInvoicePaymentStatusInput) (<-chan *generated.LnInvoicePaymentStatusPayload, error) {
+	return s.LnInvoicePaymentStatusByPaymentRequest(ctx, generated.LnInvoicePaymentStatusByPaymentRequestInput(in))
+}
+
 // once tells an error and ends.
 func (s subscriptions) once(ctx context.Context, err error) <-chan *generated.LnInvoicePaymentStatusPayload {
 	answers := make(chan *generated.LnInvoicePaymentStatusPayload, 1)
@@ -65,17 +70,17 @@ func (s subscriptions) followInvoice(ctx context.Context, hash payment.Hash) <-c
 }
 
 // invoiceNow reads the invoice, and in how long it expires. The answer has no status if it cannot be read.
-func (s subscriptions) invoiceNow(ctx context.Context, hash payment.Hash) (*generated.LnInvoicePaymentStatusPayload, time.Duration) {
-	invoice, err := s.Ledger.Invoice(ctx, hash)
+func (r *resolver) invoiceNow(ctx context.Context, hash payment.Hash) (*generated.LnInvoicePaymentStatusPayload, time.Duration) {
+	invoice, err := r.Ledger.Invoice(ctx, hash)
 	if err != nil {
-		return &generated.LnInvoicePaymentStatusPayload{Errors: s.payloadErrors(ctx, err)}, 0
+		return &generated.LnInvoicePaymentStatusPayload{Errors: r.payloadErrors(ctx, err)}, 0
 	}
-	status := s.invoiceStatus(invoice)
+	status := r.invoiceStatus(invoice)
 	const beyond = time.Millisecond // the end itself is not yet expired
 	return &generated.LnInvoicePaymentStatusPayload{
 		Errors: none(), PaymentHash: &scalar.PaymentHash{Hash: hash}, PaymentRequest: scalar.NewOrNil[scalar.LnPaymentRequest](invoice.Request),
-		Status: &status, PaymentPreimage: s.preimageOf(invoice),
-	}, invoice.ExpiresAt.Sub(s.Clock()) + beyond
+		Status: &status, PaymentPreimage: r.preimageOf(invoice),
+	}, invoice.ExpiresAt.Sub(r.Clock()) + beyond
 }
 
 // preimageOf proves that an invoice was paid; there is none to tell before.

@@ -132,7 +132,11 @@ func (g *gate) admit(ctx context.Context, method string) error {
 	if g.showsToken(ctx) {
 		return nil
 	}
-	if err := g.allow(ctx, limit.Anonymous, limit.Address(clientAddress(ctx))); err != nil {
+	class := limit.Anonymous
+	if len(metadata.ValueFromIncomingContext(ctx, metaAuthorization)) > 0 {
+		class = limit.Credentials
+	}
+	if err := g.allow(ctx, class, limit.Address(clientAddress(ctx))); err != nil {
 		return err
 	}
 	return status.Error(codes.Unauthenticated, "Present the server's token: authorization: Bearer <token>.")

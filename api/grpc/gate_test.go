@@ -324,7 +324,13 @@ func TestRateLimits(t *testing.T) {
 			_, err := payments.Start(ctx, &paymentsv1.StartRequest{AccountId: account, WalletId: id})
 			return err
 		}},
-		"watch":    {limit.Reads + " " + limit.Account(account), watch},
+		"watch": {limit.Reads + " " + limit.Account(account), watch},
+		"wrong token": {limit.Credentials + " " + limit.Address("127.0.0.1"), func() error {
+			return summaryOf(withAuthorization(t.Context(), "Bearer "+token+"0"), conn, id)
+		}},
+		"two tokens": {limit.Credentials + " " + limit.Address("127.0.0.1"), func() error {
+			return summaryOf(withAuthorization(ctx, "Bearer "+token), conn, id)
+		}},
 		"no token": {limit.Anonymous + " " + limit.Address("127.0.0.1"), func() error { return summaryOf(t.Context(), conn, id) }},
 	} {
 		limiter.refuse(try.refuses)

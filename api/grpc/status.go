@@ -42,7 +42,7 @@ func codeOf(reason payment.Reason) codes.Code {
 		return codes.Aborted
 	case payment.ReasonTooManyRequests:
 		return codes.ResourceExhausted
-	case payment.ReasonUnavailable, payment.ReasonNodeOffline, payment.ReasonNoPrice:
+	case payment.ReasonUnavailable, payment.ReasonOutcomeUnknown, payment.ReasonNodeOffline, payment.ReasonNoPrice:
 		return codes.Unavailable
 	default:
 		return codes.Internal

@@ -148,7 +148,7 @@ func Check(ctx context.Context, limiter Limiter, class string, subjects ...strin
 	}
 	for _, subject := range subjects {
 		if retryAfter, ok := limiter.Allow(ctx, class, subject); !ok {
-			return tooMany(class, retryAfter)
+			return TooMany(class, retryAfter)
 		}
 	}
 	return nil
@@ -165,7 +165,8 @@ func (e Exceeded) Error() string {
 	return "rate limit of " + e.Class + ": retry after " + e.RetryAfter.String()
 }
 
-func tooMany(class string, retryAfter time.Duration) error {
+// TooMany is the error of Check, for who asks the limiter himself.
+func TooMany(class string, retryAfter time.Duration) error {
 	seconds := max(1, int64((retryAfter+time.Second-1)/time.Second))
 	return payment.Errorf(payment.ReasonTooManyRequests, "Too many requests (%s). Try again in %d s.", class, seconds).
 		Because(Exceeded{Class: class, RetryAfter: retryAfter})

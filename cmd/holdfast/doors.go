@@ -8,6 +8,7 @@ import (
 	graphqlapi "github.com/holdfast-pay/holdfast/api/graphql"
 	grpcapi "github.com/holdfast-pay/holdfast/api/grpc"
 	"github.com/holdfast-pay/holdfast/api/limit"
+	"github.com/holdfast-pay/holdfast/callback"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
@@ -59,10 +60,21 @@ func (o doors) graphql(cfg api.Config) graphqlapi.Config {
 	graph := graphqlapi.Config{
 		Starter: o.door, Ledger: o.books, Changes: o.changes, Authenticate: cfg.Authenticate, Limiter: o.limiter,
 		Development: o.told.API.Development, Network: o.told.House.Network, LightningDomain: o.told.API.LightningDomain,
-		NodeIDs: o.told.API.NodeIDs, SecretPrefix: o.told.Shared.SecretPrefix, Counts: o.watched.counts, Log: cfg.Log,
+		Callbacks: callback.NewSecrets(o.told.Shared.CallbackSecret), NodeIDs: o.told.API.NodeIDs, SecretPrefix: o.told.Shared.SecretPrefix, Counts: o.watched.counts, Log: cfg.Log,
 	}
+	graph.Limits = socketLimits(o.told.API.Sockets)
 	if o.who.issuer != nil {
 		graph.Issuer = o.who.issuer
 	}
 	return graph
+}
+
+// socketLimits are what was told of WebSockets; what bounds operations has no settings.
+func socketLimits(told settings.Sockets) graphqlapi.Limits {
+	return graphqlapi.Limits{
+		SocketsPerAddress: int(told.MaxSocketsPerClient), SocketsPerAccount: int(told.MaxSocketsPerAccount),
+		Subscriptions: int(told.MaxOperationsPerSocket), MessageBytes: told.MaxMessageBytes,
+		InitTime: told.SocketInitTimeout, Idle: told.SocketIdleTimeout, AnonymousIdle: told.SocketAnonymousIdleTimeout,
+		PingEvery: told.SocketPingEvery, WriteTime: told.SocketWriteTimeout,
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/holdfast-pay/holdfast/callback"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
@@ -67,7 +68,8 @@ func (c *workerCommand) serve(ctx context.Context, d *deps) error {
 	err = worker.Run(ctx, worker.Config{
 		Temporal: temporal, Ledger: d.books, Starter: door, Nodes: nodes, Network: told.House.Network,
 		Depth: int32(told.Worker.Depth), MaxFeeRate: uint64(told.Worker.MaxFeeRateSatVB), //nolint:gosec // both are bounded
-		Build: told.Worker.BuildID, Metrics: watched.counts, Log: d.log,
+		Callbacks: worker.Callbacks{Secrets: callback.NewSecrets(told.Shared.CallbackSecret), Inside: told.Worker.Development},
+		Build:     told.Worker.BuildID, Metrics: watched.counts, Log: d.log,
 	})
 	if ctx.Err() != nil {
 		d.log.Info("worker stopped", "why", err)

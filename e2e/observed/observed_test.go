@@ -215,7 +215,7 @@ func wantMetrics(t *testing.T, front, back *process) {
 		`holdfast_payments_started_total{kind="lightning"}`:                                        3,
 		`holdfast_payments_ended_total{kind="lightning",reason="",state="settled"}`:                1,
 		`holdfast_payments_ended_total{kind="lightning",reason="BUDGET_EXCEEDED",state="refused"}`: 1,
-		`holdfast_budget_refusals_total{window="daily"}`:                                           1,
+		`holdfast_budget_refusals_total{of="key",window="daily"}`:                                  1,
 		`holdfast_step_seconds_count{result="ok",step="Reserve"}`:                                  3,
 		`holdfast_payments_live{kind="lightning",state="pending"}`:                                 1,
 		`holdfast_ledger_up`: 1,

@@ -1,7 +1,7 @@
 -- name: AddInvoice :exec
-INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, state, created_at, expires_at)
+INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, webhook_url, state, created_at, expires_at)
 VALUES (sqlc.arg(hash), sqlc.arg(wallet_id), sqlc.arg(account_id), sqlc.arg(node), sqlc.arg(request), sqlc.arg(amount), sqlc.arg(memo),
-        sqlc.narg(description_hash), sqlc.arg(external_id), sqlc.arg(on_behalf), sqlc.narg(payment_secret), 'open',
+        sqlc.narg(description_hash), sqlc.arg(external_id), sqlc.arg(on_behalf), sqlc.narg(payment_secret), sqlc.narg(webhook_url), 'open',
         coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()), sqlc.arg(expires_at))
 ON CONFLICT (hash) DO NOTHING;
 

@@ -138,6 +138,7 @@ type ComplexityRoot struct {
 	CallbackEndpointAddPayload struct {
 		Errors func(childComplexity int) int
 		ID     func(childComplexity int) int
+		Secret func(childComplexity int) int
 	}
 
 	CentAmountPayload struct {
@@ -411,6 +412,7 @@ type ComplexityRoot struct {
 		AccountDefaultWallet                   func(childComplexity int, username scalar.Username, walletCurrency *WalletCurrency) int
 		Authorization                          func(childComplexity int) int
 		Globals                                func(childComplexity int) int
+		LnInvoicePaymentStatus                 func(childComplexity int, input LnInvoicePaymentStatusInput) int
 		LnInvoicePaymentStatusByHash           func(childComplexity int, input LnInvoicePaymentStatusByHashInput) int
 		LnInvoicePaymentStatusByPaymentRequest func(childComplexity int, input LnInvoicePaymentStatusByPaymentRequestInput) int
 		Me                                     func(childComplexity int) int
@@ -419,6 +421,7 @@ type ComplexityRoot struct {
 		OnChainUsdTxFeeAsBtcDenominated        func(childComplexity int, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.SatAmount, speed PayoutSpeed) int
 		PayoutSpeeds                           func(childComplexity int) int
 		RealtimePrice                          func(childComplexity int, currency *scalar.DisplayCurrency) int
+		UserDefaultWalletID                    func(childComplexity int, username scalar.Username) int
 		UsernameAvailable                      func(childComplexity int, username scalar.Username) int
 	}
 
@@ -462,6 +465,7 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
+		LnInvoicePaymentStatus                 func(childComplexity int, input LnInvoicePaymentStatusInput) int
 		LnInvoicePaymentStatusByHash           func(childComplexity int, input LnInvoicePaymentStatusByHashInput) int
 		LnInvoicePaymentStatusByPaymentRequest func(childComplexity int, input LnInvoicePaymentStatusByPaymentRequestInput) int
 		MyUpdates                              func(childComplexity int) int
@@ -622,9 +626,11 @@ type QueryResolver interface {
 	OnChainUsdTxFee(ctx context.Context, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.CentAmount, speed PayoutSpeed) (*OnChainUsdTxFee, error)
 	OnChainUsdTxFeeAsBtcDenominated(ctx context.Context, walletID scalar.WalletID, address scalar.OnChainAddress, amount scalar.SatAmount, speed PayoutSpeed) (*OnChainUsdTxFee, error)
 	PayoutSpeeds(ctx context.Context) ([]*PayoutSpeeds, error)
+	LnInvoicePaymentStatus(ctx context.Context, input LnInvoicePaymentStatusInput) (*LnInvoicePaymentStatusPayload, error)
 	LnInvoicePaymentStatusByHash(ctx context.Context, input LnInvoicePaymentStatusByHashInput) (*LnInvoicePaymentStatus, error)
 	LnInvoicePaymentStatusByPaymentRequest(ctx context.Context, input LnInvoicePaymentStatusByPaymentRequestInput) (*LnInvoicePaymentStatus, error)
 	Authorization(ctx context.Context) (*Authorization, error)
+	UserDefaultWalletID(ctx context.Context, username scalar.Username) (*scalar.WalletID, error)
 	AccountDefaultWallet(ctx context.Context, username scalar.Username, walletCurrency *WalletCurrency) (*PublicWallet, error)
 	UsernameAvailable(ctx context.Context, username scalar.Username) (*bool, error)
 	Globals(ctx context.Context) (*Globals, error)
@@ -635,6 +641,7 @@ type RollingAccountLimitResolver interface {
 	RemainingLimit(ctx context.Context, obj *RollingAccountLimit) (*scalar.CentAmount, error)
 }
 type SubscriptionResolver interface {
+	LnInvoicePaymentStatus(ctx context.Context, input LnInvoicePaymentStatusInput) (<-chan *LnInvoicePaymentStatusPayload, error)
 	LnInvoicePaymentStatusByHash(ctx context.Context, input LnInvoicePaymentStatusByHashInput) (<-chan *LnInvoicePaymentStatusPayload, error)
 	LnInvoicePaymentStatusByPaymentRequest(ctx context.Context, input LnInvoicePaymentStatusByPaymentRequestInput) (<-chan *LnInvoicePaymentStatusPayload, error)
 	MyUpdates(ctx context.Context) (<-chan *MyUpdatesPayload, error)
@@ -1063,6 +1070,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CallbackEndpointAddPayload.ID(childComplexity), true
+	case "CallbackEndpointAddPayload.secret":
+		if e.ComplexityRoot.CallbackEndpointAddPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallbackEndpointAddPayload.Secret(childComplexity), true
 
 	case "CentAmountPayload.amount":
 		if e.ComplexityRoot.CentAmountPayload.Amount == nil {
@@ -2268,6 +2281,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Globals(childComplexity), true
 
+	case "Query.lnInvoicePaymentStatus":
+		if e.ComplexityRoot.Query.LnInvoicePaymentStatus == nil {
+			break
+		}
+
+		args, err := ec.field_Query_lnInvoicePaymentStatus_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.LnInvoicePaymentStatus(childComplexity, args["input"].(LnInvoicePaymentStatusInput)), true
 	case "Query.lnInvoicePaymentStatusByHash":
 		if e.ComplexityRoot.Query.LnInvoicePaymentStatusByHash == nil {
 			break
@@ -2346,6 +2370,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.RealtimePrice(childComplexity, args["currency"].(*scalar.DisplayCurrency)), true
+	case "Query.userDefaultWalletId":
+		if e.ComplexityRoot.Query.UserDefaultWalletID == nil {
+			break
+		}
+
+		args, err := ec.field_Query_userDefaultWalletId_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.UserDefaultWalletID(childComplexity, args["username"].(scalar.Username)), true
 	case "Query.usernameAvailable":
 		if e.ComplexityRoot.Query.UsernameAvailable == nil {
 			break
@@ -2490,6 +2525,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SettlementViaOnChain.Vout(childComplexity), true
 
+	case "Subscription.lnInvoicePaymentStatus":
+		if e.ComplexityRoot.Subscription.LnInvoicePaymentStatus == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_lnInvoicePaymentStatus_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.LnInvoicePaymentStatus(childComplexity, args["input"].(LnInvoicePaymentStatusInput)), true
 	case "Subscription.lnInvoicePaymentStatusByHash":
 		if e.ComplexityRoot.Subscription.LnInvoicePaymentStatusByHash == nil {
 			break
@@ -2906,6 +2952,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("LnInvoicePaymentInput", ec.unmarshalInputLnInvoicePaymentInput),
 			graphql.NewInputUnmarshaler("LnInvoicePaymentStatusByHashInput", ec.unmarshalInputLnInvoicePaymentStatusByHashInput),
 			graphql.NewInputUnmarshaler("LnInvoicePaymentStatusByPaymentRequestInput", ec.unmarshalInputLnInvoicePaymentStatusByPaymentRequestInput),
+			graphql.NewInputUnmarshaler("LnInvoicePaymentStatusInput", ec.unmarshalInputLnInvoicePaymentStatusInput),
 			graphql.NewInputUnmarshaler("LnNoAmountInvoiceCreateInput", ec.unmarshalInputLnNoAmountInvoiceCreateInput),
 			graphql.NewInputUnmarshaler("LnNoAmountInvoiceCreateOnBehalfOfRecipientInput", ec.unmarshalInputLnNoAmountInvoiceCreateOnBehalfOfRecipientInput),
 			graphql.NewInputUnmarshaler("LnNoAmountInvoiceFeeProbeInput", ec.unmarshalInputLnNoAmountInvoiceFeeProbeInput),
@@ -3222,6 +3269,8 @@ input CallbackEndpointAddInput {
 type CallbackEndpointAddPayload {
   errors: [Error!]!
   id: EndpointId
+  "Shown once: what the messages to this endpoint are signed with, by the Standard Webhooks specification."
+  secret: String
 }
 
 input CallbackEndpointDeleteInput {
@@ -3433,6 +3482,10 @@ input LnInvoiceCancelInput {
   paymentHash: PaymentHash!
 }
 
+input LnInvoicePaymentStatusInput {
+  paymentRequest: LnPaymentRequest!
+}
+
 input LnInvoicePaymentStatusByHashInput {
   paymentHash: PaymentHash!
 }
@@ -3461,6 +3514,8 @@ extend type Mutation {
 }
 
 extend type Query {
+  "What older clients ask. An invoice that is not known is an error in the payload."
+  lnInvoicePaymentStatus(input: LnInvoicePaymentStatusInput!): LnInvoicePaymentStatusPayload! @open @deprecated(reason: "Ask lnInvoicePaymentStatusByPaymentRequest, or ByHash.")
   lnInvoicePaymentStatusByHash(input: LnInvoicePaymentStatusByHashInput!): LnInvoicePaymentStatus! @open
   lnInvoicePaymentStatusByPaymentRequest(input: LnInvoicePaymentStatusByPaymentRequestInput!): LnInvoicePaymentStatus! @open
 }
@@ -3737,6 +3792,8 @@ type RealtimePrice {
 }
 
 extend type Query {
+  "What older clients ask: the id alone."
+  userDefaultWalletId(username: Username!): WalletId! @open @deprecated(reason: "Ask accountDefaultWallet.")
   accountDefaultWallet(username: Username!, walletCurrency: WalletCurrency): PublicWallet! @open
   usernameAvailable(username: Username!): Boolean @open
   globals: Globals @open
@@ -3902,6 +3959,8 @@ type MyUpdatesPayload {
 }
 
 type Subscription {
+  "What older clients ask."
+  lnInvoicePaymentStatus(input: LnInvoicePaymentStatusInput!): LnInvoicePaymentStatusPayload! @open @deprecated(reason: "Ask lnInvoicePaymentStatusByPaymentRequest, or ByHash.")
   "The state now, then PAID or EXPIRED, which ends it."
   lnInvoicePaymentStatusByHash(input: LnInvoicePaymentStatusByHashInput!): LnInvoicePaymentStatusPayload! @open
   lnInvoicePaymentStatusByPaymentRequest(input: LnInvoicePaymentStatusByPaymentRequestInput!): LnInvoicePaymentStatusPayload! @open
@@ -4147,6 +4206,8 @@ func (ec *executionContext) childFields_CallbackEndpointAddPayload(ctx context.C
 		return ec.fieldContext_CallbackEndpointAddPayload_errors(ctx, field)
 	case "id":
 		return ec.fieldContext_CallbackEndpointAddPayload_id(ctx, field)
+	case "secret":
+		return ec.fieldContext_CallbackEndpointAddPayload_secret(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CallbackEndpointAddPayload", field.Name)
 }
@@ -5603,6 +5664,20 @@ func (ec *executionContext) field_Query_lnInvoicePaymentStatusByPaymentRequest_a
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_lnInvoicePaymentStatus_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LnInvoicePaymentStatusInput, error) {
+			return ec.unmarshalNLnInvoicePaymentStatusInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_onChainTxFee_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5731,6 +5806,20 @@ func (ec *executionContext) field_Query_realtimePrice_args(ctx context.Context, 
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_userDefaultWalletId_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "username",
+		func(ctx context.Context, v any) (scalar.Username, error) {
+			return ec.unmarshalNUsername2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐUsername(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["username"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_usernameAvailable_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5765,6 +5854,20 @@ func (ec *executionContext) field_Subscription_lnInvoicePaymentStatusByPaymentRe
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (LnInvoicePaymentStatusByPaymentRequestInput, error) {
 			return ec.unmarshalNLnInvoicePaymentStatusByPaymentRequestInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusByPaymentRequestInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_lnInvoicePaymentStatus_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LnInvoicePaymentStatusInput, error) {
+			return ec.unmarshalNLnInvoicePaymentStatusInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -7619,6 +7722,29 @@ func (ec *executionContext) _CallbackEndpointAddPayload_id(ctx context.Context, 
 }
 func (ec *executionContext) fieldContext_CallbackEndpointAddPayload_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CallbackEndpointAddPayload", field, false, false, "EndpointId")
+}
+
+func (ec *executionContext) _CallbackEndpointAddPayload_secret(ctx context.Context, field graphql.CollectedField, obj *CallbackEndpointAddPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallbackEndpointAddPayload_secret(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Secret, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallbackEndpointAddPayload_secret(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallbackEndpointAddPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _CentAmountPayload_errors(ctx context.Context, field graphql.CollectedField, obj *CentAmountPayload) (ret graphql.Marshaler) {
@@ -12497,6 +12623,50 @@ func (ec *executionContext) fieldContext_Query_payoutSpeeds(_ context.Context, f
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_lnInvoicePaymentStatus(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_lnInvoicePaymentStatus(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().LnInvoicePaymentStatus(ctx, fc.Args["input"].(LnInvoicePaymentStatusInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *LnInvoicePaymentStatusPayload) graphql.Marshaler {
+			return ec.marshalNLnInvoicePaymentStatusPayload2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_lnInvoicePaymentStatus(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LnInvoicePaymentStatusPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_lnInvoicePaymentStatus_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_lnInvoicePaymentStatusByHash(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12613,6 +12783,50 @@ func (ec *executionContext) fieldContext_Query_authorization(_ context.Context, 
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Authorization(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_userDefaultWalletId(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_userDefaultWalletId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().UserDefaultWalletID(ctx, fc.Args["username"].(scalar.Username))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *scalar.WalletID) graphql.Marshaler {
+			return ec.marshalNWalletId2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐWalletID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_userDefaultWalletId(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type WalletId does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_userDefaultWalletId_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -13374,6 +13588,50 @@ func (ec *executionContext) _SettlementViaOnChain_arrivalInMempoolEstimatedAt(ct
 }
 func (ec *executionContext) fieldContext_SettlementViaOnChain_arrivalInMempoolEstimatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SettlementViaOnChain", field, false, false, "Timestamp")
+}
+
+func (ec *executionContext) _Subscription_lnInvoicePaymentStatus(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_lnInvoicePaymentStatus(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().LnInvoicePaymentStatus(ctx, fc.Args["input"].(LnInvoicePaymentStatusInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *LnInvoicePaymentStatusPayload) graphql.Marshaler {
+			return ec.marshalNLnInvoicePaymentStatusPayload2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_lnInvoicePaymentStatus(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LnInvoicePaymentStatusPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_lnInvoicePaymentStatus_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Subscription_lnInvoicePaymentStatusByHash(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -16999,6 +17257,48 @@ func UnmarshalLnInvoicePaymentStatusByPaymentRequestInput(ctx context.Context, r
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputLnInvoicePaymentStatusInput(ctx context.Context, obj any) (LnInvoicePaymentStatusInput, error) {
+	var it LnInvoicePaymentStatusInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"paymentRequest"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "paymentRequest":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("paymentRequest"))
+			data, err := ec.unmarshalNLnPaymentRequest2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐLnPaymentRequest(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PaymentRequest = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalLnInvoicePaymentStatusInput unmarshals raw into the LnInvoicePaymentStatusInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalLnInvoicePaymentStatusInput(ctx context.Context, raw any) (LnInvoicePaymentStatusInput, error) {
+	var out LnInvoicePaymentStatusInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "LnInvoicePaymentStatusInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputLnNoAmountInvoiceCreateInput(ctx context.Context, obj any) (LnNoAmountInvoiceCreateInput, error) {
 	var it LnNoAmountInvoiceCreateInput
 	if obj == nil {
@@ -19017,6 +19317,11 @@ func (ec *executionContext) _CallbackEndpointAddPayload(ctx context.Context, sel
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "secret":
+			out.Values[i] = ec._CallbackEndpointAddPayload_secret(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -20974,6 +21279,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_payoutSpeeds(ctx, field)
 				})
+		case "lnInvoicePaymentStatus":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_lnInvoicePaymentStatus(ctx, field)
+				})
 		case "lnInvoicePaymentStatusByHash":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -20991,6 +21302,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_authorization(ctx, field)
+				})
+		case "userDefaultWalletId":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_userDefaultWalletId(ctx, field)
 				})
 		case "accountDefaultWallet":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -21335,6 +21652,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	}
 
 	switch fields[0].Name {
+	case "lnInvoicePaymentStatus":
+		return ec._Subscription_lnInvoicePaymentStatus(ctx, fields[0])
 	case "lnInvoicePaymentStatusByHash":
 		return ec._Subscription_lnInvoicePaymentStatusByHash(ctx, fields[0])
 	case "lnInvoicePaymentStatusByPaymentRequest":
@@ -22677,6 +22996,11 @@ func (ec *executionContext) unmarshalNLnInvoicePaymentStatusByPaymentRequestInpu
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNLnInvoicePaymentStatusInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusInput(ctx context.Context, v any) (LnInvoicePaymentStatusInput, error) {
+	res, err := ec.unmarshalInputLnInvoicePaymentStatusInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNLnInvoicePaymentStatusPayload2ᚖgithubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐLnInvoicePaymentStatusPayload(ctx context.Context, sel ast.SelectionSet, v *LnInvoicePaymentStatusPayload) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "LnInvoicePaymentStatusPayload!")
@@ -22773,12 +23097,12 @@ func (ec *executionContext) marshalNNetwork2githubᚗcomᚋholdfastᚑpayᚋhold
 
 func (ec *executionContext) unmarshalNOnChainAddress2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐOnChainAddress(ctx context.Context, v any) (scalar.OnChainAddress, error) {
 	var res scalar.OnChainAddress
-	err := res.UnmarshalGQL(v)
+	err := res.UnmarshalGQLContext(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNOnChainAddress2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋscalarᚐOnChainAddress(ctx context.Context, sel ast.SelectionSet, v scalar.OnChainAddress) graphql.Marshaler {
-	return v
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNOnChainAddressCreateInput2githubᚗcomᚋholdfastᚑpayᚋholdfastᚋapiᚋgraphqlᚋgeneratedᚐOnChainAddressCreateInput(ctx context.Context, v any) (OnChainAddressCreateInput, error) {
@@ -23818,7 +24142,7 @@ func (ec *executionContext) unmarshalOOnChainAddress2ᚖgithubᚗcomᚋholdfast�
 		return nil, nil
 	}
 	var res = new(scalar.OnChainAddress)
-	err := res.UnmarshalGQL(v)
+	err := res.UnmarshalGQLContext(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -23826,7 +24150,7 @@ func (ec *executionContext) marshalOOnChainAddress2ᚖgithubᚗcomᚋholdfastᚑ
 	if v == nil {
 		return graphql.Null
 	}
-	return v
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalOOnChainTxHash2ᚖstring(ctx context.Context, v any) (*string, error) {

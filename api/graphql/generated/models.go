@@ -301,6 +301,8 @@ type CallbackEndpointAddInput struct {
 type CallbackEndpointAddPayload struct {
 	Errors []Error            `json:"errors"`
 	ID     *scalar.EndpointID `json:"id,omitempty"`
+	// Shown once: what the messages to this endpoint are signed with, by the Standard Webhooks specification.
+	Secret *string `json:"secret,omitempty"`
 }
 
 type CallbackEndpointDeleteInput struct {
@@ -561,6 +563,10 @@ type LnInvoicePaymentStatusByHashInput struct {
 }
 
 type LnInvoicePaymentStatusByPaymentRequestInput struct {
+	PaymentRequest scalar.LnPaymentRequest `json:"paymentRequest"`
+}
+
+type LnInvoicePaymentStatusInput struct {
 	PaymentRequest scalar.LnPaymentRequest `json:"paymentRequest"`
 }
 

@@ -5,7 +5,7 @@
 // input carries either its value or what is wrong with it, and whoever uses the value asks for the latter first: Problem
 // finds it in a whole input.
 //
-// The package knows the form of values, not whether they exist: no I/O, no network of Bitcoin.
+// The package knows the form of values, not whether they exist: no I/O. Which addresses are of our network it is told by the context.
 //
 // Invariants:
 //

@@ -3,6 +3,7 @@ package scalar_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -77,6 +78,32 @@ func TestWhatScalarsTake(t *testing.T) {
 	}
 	if len(every()) != 16 {
 		t.Error("a scalar is missing here")
+	}
+}
+
+// An address of another network, or none at all, is malformed where the network is known.
+func TestAddressesOfTheNetwork(t *testing.T) {
+	t.Parallel()
+	ctx := scalar.WithAddresses(t.Context(), func(address string) error {
+		if address != "bcrt1qours" {
+			return payment.Errorf(payment.ReasonInvalidAddress, "Give one of regtest.").Because(errors.New("bech32: detail"))
+		}
+		return nil
+	})
+	for value, want := range map[string]string{
+		"bcrt1qours": "", " bcrt1qours ": "", "bc1qtheirs": "Invalid value for OnChainAddress: Give one of regtest.",
+		"b c": "Invalid value for OnChainAddress: it must be a Bitcoin address, without parameters.",
+	} {
+		var a scalar.OnChainAddress
+		if err := a.UnmarshalGQLContext(ctx, value); err != nil {
+			t.Fatal(err)
+		}
+		switch bad := a.Problem(); {
+		case want == "" && (bad != nil || a.Text != "bcrt1qours"):
+			t.Errorf("%q: %v", value, bad)
+		case want != "" && (bad == nil || bad.Message != want || a.Text != ""):
+			t.Errorf("%q: %v, want %q", value, bad, want)
+		}
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 const (
 	maxMemo    = 639  // bytes (BOLT 11's description)
 	maxInvoice = 7089 // bytes: what a QR code holds
-	maxAddress = 100  // bytes
 	maxURL     = 2000 // bytes
 )
 
@@ -137,24 +136,6 @@ func (t *LnPaymentRequest) UnmarshalGQL(v any) error {
 
 // MarshalGQL writes the text.
 func (t LnPaymentRequest) MarshalGQL(w io.Writer) { writeText(w, t.Text) }
-
-// OnChainAddress has the form of an address; whether it is one of the network is for the payment to say.
-type OnChainAddress struct{ text }
-
-var addressForm = regexp.MustCompile(`^(?i:bitcoin:)?[a-zA-Z0-9]+$`)
-
-// UnmarshalGQL reads letters and digits; it never answers an error (invariant 1).
-func (t *OnChainAddress) UnmarshalGQL(v any) error {
-	if given, ok := v.(string); ok {
-		v = strings.TrimSpace(given)
-	}
-	t.read("OnChainAddress", v, "a Bitcoin address, without parameters",
-		func(s string) bool { return len(s) <= maxAddress && addressForm.MatchString(s) })
-	return nil
-}
-
-// MarshalGQL writes the text.
-func (t OnChainAddress) MarshalGQL(w io.Writer) { writeText(w, t.Text) }
 
 // TxExternalID is the caller's own name for a transaction.
 type TxExternalID struct{ text }

@@ -24,6 +24,9 @@ func (s Settings) ForWorker() (Server, error) {
 	mistakes := s.fillAll(&server.House, &server.Shared, &server.Worker)
 	house := houseMistakes(server.House)
 	mistakes = append(mistakes, house...)
+	if server.Worker.Development && server.House.Network == lndclient.Mainnet {
+		mistakes = append(mistakes, mistake(label("HOLDFAST_DEVELOPMENT")+" is true on mainnet. Turn it off: callbacks could reach what is inside your network."))
+	}
 	if len(house) > 0 {
 		return server, together(mistakes)
 	}

@@ -29,13 +29,14 @@ type House struct {
 
 // Shared is what api, worker and commands are told alike: what a payment may cost, how keys begin, where traces go.
 type Shared struct {
-	PaymentWait  time.Duration `type:"setting" setting:"HOLDFAST_PAYMENT_WAIT" otherwise:"5s" min:"100ms" max:"30s" placeholder:"TIME" help:"How long a call waits for more than \"pending\"."`
-	FeePPM       int64         `name:"fee-ppm" type:"setting" setting:"HOLDFAST_FEE_PPM" otherwise:"5000" min:"0" max:"100000" placeholder:"N" help:"Lightning fee limit: parts per million of the amount, at least --fee-floor-sat."`
-	FeeFloorSat  payment.Sat   `type:"setting" setting:"HOLDFAST_FEE_FLOOR_SAT" otherwise:"10" min:"0" max:"1000000" placeholder:"SAT" help:"Lightning fee limit of small payments, in sat."`
-	DustSat      payment.Sat   `type:"setting" setting:"HOLDFAST_DUST_SAT" otherwise:"1000" min:"330" max:"5000" placeholder:"SAT" help:"Smallest on-chain payment, in sat."`
-	LockTime     time.Duration `type:"setting" setting:"HOLDFAST_LOCK_TIME" otherwise:"15m" min:"1s" max:"168h" placeholder:"TIME" help:"When a budget lock that was never recorded is released."`
-	SecretPrefix string        `type:"setting" setting:"HOLDFAST_SECRET_PREFIX" otherwise:"holdfast" form:"prefix" placeholder:"TEXT" help:"What the secrets of API keys begin with."`
-	OTLPEndpoint string        `name:"otlp-endpoint" type:"setting" setting:"HOLDFAST_OTLP_ENDPOINT" form:"url" secret:"within" placeholder:"URL" help:"Where traces go by OTLP/gRPC, like http://127.0.0.1:4317. Not set: traces are off."`
+	PaymentWait    time.Duration `type:"setting" setting:"HOLDFAST_PAYMENT_WAIT" otherwise:"5s" min:"100ms" max:"30s" placeholder:"TIME" help:"How long a call waits for more than \"pending\"."`
+	FeePPM         int64         `name:"fee-ppm" type:"setting" setting:"HOLDFAST_FEE_PPM" otherwise:"5000" min:"0" max:"100000" placeholder:"N" help:"Lightning fee limit: parts per million of the amount, at least --fee-floor-sat."`
+	FeeFloorSat    payment.Sat   `type:"setting" setting:"HOLDFAST_FEE_FLOOR_SAT" otherwise:"10" min:"0" max:"1000000" placeholder:"SAT" help:"Lightning fee limit of small payments, in sat."`
+	DustSat        payment.Sat   `type:"setting" setting:"HOLDFAST_DUST_SAT" otherwise:"1000" min:"330" max:"5000" placeholder:"SAT" help:"Smallest on-chain payment, in sat."`
+	LockTime       time.Duration `type:"setting" setting:"HOLDFAST_LOCK_TIME" otherwise:"15m" min:"1s" max:"168h" placeholder:"TIME" help:"When a budget lock that was never recorded is released."`
+	SecretPrefix   string        `type:"setting" setting:"HOLDFAST_SECRET_PREFIX" otherwise:"holdfast" form:"prefix" placeholder:"TEXT" help:"What the secrets of API keys begin with."`
+	CallbackSecret string        `type:"setting" setting:"HOLDFAST_CALLBACK_SECRET" form:"token" secret:"whole" placeholder:"TEXT" help:"What the secrets of callback endpoints are derived from: at least 20 characters, the same for api and worker. Not set: no endpoints can be added."`
+	OTLPEndpoint   string        `name:"otlp-endpoint" type:"setting" setting:"HOLDFAST_OTLP_ENDPOINT" form:"url" secret:"within" placeholder:"URL" help:"Where traces go by OTLP/gRPC, like http://127.0.0.1:4317. Not set: traces are off."`
 }
 
 // API is what `holdfast api` is told.
@@ -61,8 +62,9 @@ type API struct {
 	Origins        []string       `name:"cors-origins" type:"setting" setting:"HOLDFAST_CORS_ORIGINS" form:"origins" placeholder:"URLS" help:"Web origins that browsers may call from, separated by commas. Not set: none."`
 	TrustedProxies []netip.Prefix `type:"setting" setting:"HOLDFAST_TRUSTED_PROXIES" placeholder:"CIDRS" help:"Networks of proxies whose X-Forwarded-For is believed, separated by commas. Not set: none."`
 
-	Limits Limits `embed:""`
-	Rates  Rates  `embed:"" group:"Rate limits, per process: \"N per TIME, burst N\", or off."`
+	Limits  Limits  `embed:""`
+	Sockets Sockets `embed:""`
+	Rates   Rates   `embed:"" group:"Rate limits, per process: \"N per TIME, burst N\", or off."`
 }
 
 // Limits bound what one client may take.
@@ -112,6 +114,7 @@ func (r Rates) Limiter() limit.Rates {
 // Worker is what `holdfast worker` is told.
 type Worker struct {
 	Metrics         string `type:"setting" setting:"HOLDFAST_METRICS_WORKER" form:"address" placeholder:"HOST:PORT" help:"Where /metrics is served. Not set: nowhere."`
+	Development     bool   `type:"switch" setting:"HOLDFAST_DEVELOPMENT" otherwise:"false" help:"Callbacks may go to http:// and to this machine and its network. Never on mainnet."`
 	Depth           int64  `type:"setting" setting:"HOLDFAST_CONFIRMATIONS" min:"1" max:"1000" placeholder:"N" help:"Confirmations that make a transaction final. Not set: 1 on regtest, 3 elsewhere."`
 	BuildID         string `name:"build-id" type:"setting" setting:"HOLDFAST_BUILD_ID" form:"build" placeholder:"ID" help:"Which build this is, in a fleet that has several: it gets new work once it is promoted. Not set: there is one."`
 	MaxFeeRateSatVB int64  `name:"max-fee-rate" type:"setting" setting:"HOLDFAST_MAX_FEE_RATE_SAT_VB" otherwise:"500" min:"1" max:"100000" placeholder:"N" help:"The most that a fee bump or a rescue may pay, in sat/vB."`

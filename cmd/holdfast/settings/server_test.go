@@ -45,6 +45,10 @@ func TestDefaults(t *testing.T) {
 		got.Shared.OTLPEndpoint != "" || !slices.Equal(got.House.Nodes, []string{"bank", "second"}) {
 		t.Errorf("got %+v", got)
 	}
+	if l := got.API.Sockets; l.MaxSocketsPerClient != 32 || l.MaxSocketsPerAccount != 32 || l.MaxOperationsPerSocket != 20 || l.MaxMessageBytes != 64<<10 ||
+		l.SocketIdleTimeout != 5*time.Minute || l.SocketAnonymousIdleTimeout != 30*time.Second {
+		t.Errorf("of WebSockets: %+v", l)
+	}
 	if l := got.API.Limits; l.MaxConnectionsPerClient != 256 || l.MaxGRPCConnections != 1024 || l.IdleTimeout != 30*time.Second {
 		t.Errorf("the limits: %+v", l)
 	}
@@ -108,6 +112,8 @@ func TestMistakes(t *testing.T) {
 		"time too long":   {map[string]string{"HOLDFAST_PAYMENT_WAIT": "1h"}, []string{"HOLDFAST_PAYMENT_WAIT (--payment-wait)", "100ms to 30s"}},
 		"write too short": {map[string]string{"HOLDFAST_WRITE_TIMEOUT": "5s"}, []string{"HOLDFAST_WRITE_TIMEOUT (--write-timeout)", "longer"}},
 		"number":          {map[string]string{"HOLDFAST_MAX_BODY_BYTES": "1e6"}, []string{"--max-body-bytes", "whole number from 1024 to 16777216"}},
+		"sockets":         {map[string]string{"HOLDFAST_MAX_SOCKETS_PER_ACCOUNT": "0"}, []string{"--max-sockets-per-account", "1 to 100000"}},
+		"ping":            {map[string]string{"HOLDFAST_SOCKET_PING_EVERY": "20"}, []string{"--socket-ping-every", "unit", "1s to 10m"}},
 		"sat":             {map[string]string{"HOLDFAST_DUST_SAT": "5001"}, []string{"--dust-sat", "330 to 5000"}},
 		"rate":            {map[string]string{"HOLDFAST_RATE_LOGINS": "many"}, []string{"--rate-logins", "120 per 1m, burst 40"}},
 		"switch":          {map[string]string{"HOLDFAST_DEVELOPMENT": "perhaps"}, []string{"--development", "true or false"}},
@@ -123,11 +129,12 @@ func TestMistakes(t *testing.T) {
 		"no audience":     {map[string]string{"HOLDFAST_JWKS_URL": "https://id.example/keys", "HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWT_AUDIENCE (--jwt-audience)"}},
 		"keys in the clear": {map[string]string{"HOLDFAST_JWKS_URL": "http://id.example/keys", "HOLDFAST_JWT_ISSUER": "id", "HOLDFAST_JWT_AUDIENCE": "us"},
 			[]string{"HOLDFAST_JWKS_URL (--jwks-url)", "https://", "HOLDFAST_JWKS_INSECURE=true"}},
-		"no keys":       {map[string]string{"HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWKS_URL (--jwks-url)"}},
-		"no grpc token": {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_DEVELOPMENT": "true"}, []string{"HOLDFAST_GRPC_TOKEN (--grpc-token)"}},
-		"short token":   {map[string]string{"HOLDFAST_GRPC_TOKEN": "5ecret"}, []string{"--grpc-token", "20 characters", "(hidden)"}},
-		"no grpc tls":   {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_GRPC_TOKEN": strings.Repeat("x", 20)}, []string{"HOLDFAST_GRPC_TLS_CERT (--grpc-tls-cert)"}},
-		"half of tls":   {map[string]string{"HOLDFAST_GRPC_TLS_KEY": "/key"}, []string{"--grpc-tls-cert", "--grpc-tls-key", "both"}},
+		"no keys":               {map[string]string{"HOLDFAST_JWT_ISSUER": "id"}, []string{"HOLDFAST_JWKS_URL (--jwks-url)"}},
+		"no grpc token":         {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_DEVELOPMENT": "true"}, []string{"HOLDFAST_GRPC_TOKEN (--grpc-token)"}},
+		"short token":           {map[string]string{"HOLDFAST_GRPC_TOKEN": "5ecret"}, []string{"--grpc-token", "20 characters", "(hidden)"}},
+		"short callback secret": {map[string]string{"HOLDFAST_CALLBACK_SECRET": "5ecret"}, []string{"HOLDFAST_CALLBACK_SECRET (--callback-secret)", "20 characters", "(hidden)"}},
+		"no grpc tls":           {map[string]string{"HOLDFAST_GRPC": ":1", "HOLDFAST_GRPC_TOKEN": strings.Repeat("x", 20)}, []string{"HOLDFAST_GRPC_TLS_CERT (--grpc-tls-cert)"}},
+		"half of tls":           {map[string]string{"HOLDFAST_GRPC_TLS_KEY": "/key"}, []string{"--grpc-tls-cert", "--grpc-tls-key", "both"}},
 	} {
 		_, err := with(c.set).ForAPI()
 		if !payment.IsReason(err, payment.ReasonInvalidInput) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "5ecret") {
@@ -165,6 +172,22 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "  "+name) {
 			t.Errorf("the worker's mistakes do not name %s: %v", name, err)
 		}
+	}
+}
+
+// A worker in development calls what is inside its network: never where money is real.
+func TestAWorkerInDevelopment(t *testing.T) {
+	t.Parallel()
+	node := map[string]string{
+		"HOLDFAST_NODES": "bank", "LND_BANK_RPC": "a:1", "LND_BANK_TLS": "x", "LND_BANK_MACAROON": "x", "HOLDFAST_DEVELOPMENT": "true",
+		"HOLDFAST_CALLBACK_SECRET": "secret-of-twenty-and-more",
+	}
+	if got, err := with(node).ForWorker(); err != nil || !got.Worker.Development || got.Shared.CallbackSecret != "secret-of-twenty-and-more" {
+		t.Errorf("%+v, %v", got.Worker, err)
+	}
+	node["HOLDFAST_NETWORK"] = "mainnet"
+	if _, err := with(node).ForWorker(); err == nil || !strings.Contains(err.Error(), "HOLDFAST_DEVELOPMENT (--development)") {
+		t.Errorf("on mainnet: %v", err)
 	}
 }
 

@@ -60,7 +60,7 @@ func CodeOfReason(reason payment.Reason) Code {
 		payment.ReasonNodeNotFound, payment.ReasonInvoiceInvalid, payment.ReasonInvoiceExpired, payment.ReasonInvoiceCanceled,
 		payment.ReasonIdempotencyConflict, payment.ReasonLockNotFound, payment.ReasonLockConflict:
 		return Usage
-	case payment.ReasonUnavailable, payment.ReasonNodeOffline, payment.ReasonNoPrice:
+	case payment.ReasonUnavailable, payment.ReasonOutcomeUnknown, payment.ReasonNodeOffline, payment.ReasonNoPrice:
 		return Away
 	default:
 		return Failed

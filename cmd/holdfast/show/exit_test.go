@@ -19,6 +19,7 @@ import (
 var codes = map[payment.Reason]show.Code{
 	payment.ReasonBudgetExceeded:      show.Refused,
 	payment.ReasonAccountLimit:        show.Refused,
+	payment.ReasonOutcomeUnknown:      show.Away,
 	payment.ReasonInsufficientBalance: show.Refused,
 	payment.ReasonKeyInactive:         show.Refused,
 	payment.ReasonPaymentInFlight:     show.Refused,

@@ -53,6 +53,22 @@ type BudgetLock struct {
 	ResolvedAt    *time.Time
 }
 
+type CallbackDelivery struct {
+	ID            uuid.UUID
+	AccountID     uuid.UUID
+	TransactionID uuid.UUID
+	EndpointID    uuid.NullUUID
+	Url           *string
+	Line          uuid.UUID
+	Event         string
+	State         string
+	Attempts      int32
+	LastError     *string
+	TakenUntil    time.Time
+	CreatedAt     time.Time
+	ResolvedAt    *time.Time
+}
+
 type CallbackEndpoint struct {
 	ID        uuid.UUID
 	AccountID uuid.UUID
@@ -98,6 +114,7 @@ type Invoice struct {
 	PaidAt          *time.Time
 	SettleIndex     *int64
 	PaymentID       uuid.NullUUID
+	WebhookUrl      *string
 }
 
 type Payment struct {

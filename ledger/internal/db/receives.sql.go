@@ -38,10 +38,10 @@ func (q *Queries) AddAddress(ctx context.Context, arg AddAddressParams) error {
 }
 
 const addInvoice = `-- name: AddInvoice :exec
-INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, state, created_at, expires_at)
+INSERT INTO invoices (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, webhook_url, state, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7,
-        $8, $9, $10, $11, 'open',
-        coalesce($12::timestamptz, clock_timestamp()), $13)
+        $8, $9, $10, $11, $12, 'open',
+        coalesce($13::timestamptz, clock_timestamp()), $14)
 ON CONFLICT (hash) DO NOTHING
 `
 
@@ -57,6 +57,7 @@ type AddInvoiceParams struct {
 	ExternalID      string
 	OnBehalf        bool
 	PaymentSecret   []byte
+	WebhookUrl      *string
 	Given           *time.Time
 	ExpiresAt       time.Time
 }
@@ -74,6 +75,7 @@ func (q *Queries) AddInvoice(ctx context.Context, arg AddInvoiceParams) error {
 		arg.ExternalID,
 		arg.OnBehalf,
 		arg.PaymentSecret,
+		arg.WebhookUrl,
 		arg.Given,
 		arg.ExpiresAt,
 	)
@@ -219,7 +221,7 @@ func (q *Queries) CreditedDepositsSince(ctx context.Context, arg CreditedDeposit
 }
 
 const creditedInvoicesSince = `-- name: CreditedInvoicesSince :many
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= $2::timestamptz ORDER BY paid_at, hash
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id, webhook_url FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= $2::timestamptz ORDER BY paid_at, hash
 `
 
 type CreditedInvoicesSinceParams struct {
@@ -256,6 +258,7 @@ func (q *Queries) CreditedInvoicesSince(ctx context.Context, arg CreditedInvoice
 			&i.PaidAt,
 			&i.SettleIndex,
 			&i.PaymentID,
+			&i.WebhookUrl,
 		); err != nil {
 			return nil, err
 		}
@@ -279,7 +282,7 @@ func (q *Queries) Cursors(ctx context.Context, node string) (Cursor, error) {
 }
 
 const invoice = `-- name: Invoice :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE hash = $1
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id, webhook_url FROM invoices WHERE hash = $1
 `
 
 func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
@@ -305,12 +308,13 @@ func (q *Queries) Invoice(ctx context.Context, hash []byte) (Invoice, error) {
 		&i.PaidAt,
 		&i.SettleIndex,
 		&i.PaymentID,
+		&i.WebhookUrl,
 	)
 	return i, err
 }
 
 const invoiceByExternalID = `-- name: InvoiceByExternalID :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE account_id = $1 AND external_id = $2 AND NOT on_behalf
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id, webhook_url FROM invoices WHERE account_id = $1 AND external_id = $2 AND NOT on_behalf
 `
 
 type InvoiceByExternalIDParams struct {
@@ -341,12 +345,13 @@ func (q *Queries) InvoiceByExternalID(ctx context.Context, arg InvoiceByExternal
 		&i.PaidAt,
 		&i.SettleIndex,
 		&i.PaymentID,
+		&i.WebhookUrl,
 	)
 	return i, err
 }
 
 const invoiceByRequest = `-- name: InvoiceByRequest :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id FROM invoices WHERE request = lower($1::text)
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id, webhook_url FROM invoices WHERE request = lower($1::text)
 `
 
 func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice, error) {
@@ -372,6 +377,7 @@ func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice
 		&i.PaidAt,
 		&i.SettleIndex,
 		&i.PaymentID,
+		&i.WebhookUrl,
 	)
 	return i, err
 }

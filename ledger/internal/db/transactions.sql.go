@@ -13,7 +13,7 @@ import (
 )
 
 const invoicesPage = `-- name: InvoicesPage :many
-SELECT i.hash, i.wallet_id, i.account_id, i.node, i.request, i.amount, i.memo, i.description_hash, i.external_id, i.on_behalf, i.payment_secret, i.preimage, i.state, i.received, i.created_at, i.expires_at, i.paid_at, i.settle_index, i.payment_id FROM invoices_page($1, $2, $3::timestamptz, $4,
+SELECT i.hash, i.wallet_id, i.account_id, i.node, i.request, i.amount, i.memo, i.description_hash, i.external_id, i.on_behalf, i.payment_secret, i.preimage, i.state, i.received, i.created_at, i.expires_at, i.paid_at, i.settle_index, i.payment_id, i.webhook_url FROM invoices_page($1, $2, $3::timestamptz, $4,
     $5::timestamptz, $6, $7, $8) AS i
 `
 
@@ -66,6 +66,7 @@ func (q *Queries) InvoicesPage(ctx context.Context, arg InvoicesPageParams) ([]I
 			&i.PaidAt,
 			&i.SettleIndex,
 			&i.PaymentID,
+			&i.WebhookUrl,
 		); err != nil {
 			return nil, err
 		}

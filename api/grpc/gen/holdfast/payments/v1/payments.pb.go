@@ -179,6 +179,7 @@ const (
 	Reason_REASON_ACCOUNT_NOT_FOUND    Reason = 35
 	Reason_REASON_LNURL                Reason = 36
 	Reason_REASON_NO_PRICE             Reason = 37
+	Reason_REASON_OUTCOME_UNKNOWN      Reason = 39 // it may have been started: repeat with the same idempotency key
 	Reason_REASON_ACCOUNT_LIMIT        Reason = 38 // the operator's limit of the account, not the owner's of the key
 )
 
@@ -223,6 +224,7 @@ var (
 		35: "REASON_ACCOUNT_NOT_FOUND",
 		36: "REASON_LNURL",
 		37: "REASON_NO_PRICE",
+		39: "REASON_OUTCOME_UNKNOWN",
 		38: "REASON_ACCOUNT_LIMIT",
 	}
 	Reason_value = map[string]int32{
@@ -264,6 +266,7 @@ var (
 		"REASON_ACCOUNT_NOT_FOUND":    35,
 		"REASON_LNURL":                36,
 		"REASON_NO_PRICE":             37,
+		"REASON_OUTCOME_UNKNOWN":      39,
 		"REASON_ACCOUNT_LIMIT":        38,
 	}
 )
@@ -2424,7 +2427,7 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x10STATE_DISPATCHED\x10\x03\x12\x11\n" +
 	"\rSTATE_PENDING\x10\x04\x12\x11\n" +
 	"\rSTATE_SETTLED\x10\x05\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x06*\xef\a\n" +
+	"\fSTATE_FAILED\x10\x06*\x8b\b\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASON_BUDGET_EXCEEDED\x10\x01\x12\x1f\n" +
@@ -2464,7 +2467,8 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x16REASON_UNAUTHENTICATED\x10\"\x12\x1c\n" +
 	"\x18REASON_ACCOUNT_NOT_FOUND\x10#\x12\x10\n" +
 	"\fREASON_LNURL\x10$\x12\x13\n" +
-	"\x0fREASON_NO_PRICE\x10%\x12\x18\n" +
+	"\x0fREASON_NO_PRICE\x10%\x12\x1a\n" +
+	"\x16REASON_OUTCOME_UNKNOWN\x10'\x12\x18\n" +
 	"\x14REASON_ACCOUNT_LIMIT\x10&*l\n" +
 	"\x06Window\x12\x16\n" +
 	"\x12WINDOW_UNSPECIFIED\x10\x00\x12\x10\n" +
