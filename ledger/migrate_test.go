@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -174,30 +175,46 @@ func TestAccountLimitsGoAndPaymentsStay(t *testing.T) {
 	ledgertest.Balanced(t, l)
 }
 
-// A payment that has begun, and holds what it has read, ends while the migration waits for it.
-func TestAccountLimitsArriveBesidePayments(t *testing.T) {
+// A payment that has begun, and holds what it has touched, ends while a migration waits for it.
+func TestMigrationsArriveBesidePayments(t *testing.T) {
 	t.Parallel()
-	url := ledgertest.Database(t)
-	withoutMigration(t, url, 12)
-	begun := connect(t, url)
-	step := func(sql string) {
-		t.Helper()
-		if _, err := begun.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
+	for version, steps := range map[int64][]string{
+		12: { // payment_admit
+			"SELECT FROM payments WHERE id = gen_random_uuid()",
+			"SELECT FROM api_keys WHERE id = gen_random_uuid()",
+			"SELECT FROM budgets WHERE key_id = gen_random_uuid() FOR NO KEY UPDATE",
+		},
+		13: { // payment_reserve
+			"UPDATE payments SET updated_at = updated_at WHERE false",
+			"UPDATE transactions SET txid = txid WHERE false",
+		},
+	} {
+		t.Run(strconv.FormatInt(version, 10), func(t *testing.T) {
+			t.Parallel()
+			url := ledgertest.Database(t)
+			withoutMigration(t, url, version)
+			begun := connect(t, url)
+			step := func(sql string) {
+				t.Helper()
+				if _, err := begun.Exec(t.Context(), sql); err != nil {
+					t.Fatalf("%s: %v", sql, err)
+				}
+			}
+			step("BEGIN")
+			step(steps[0])
+			migrated := make(chan error, 1)
+			go func() { migrated <- ledger.MigrateUp(context.WithoutCancel(t.Context()), url) }()
+			for waits := false; !waits; {
+				queryRow(t, url, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'payments'::regclass AND NOT granted)")(&waits)
+			}
+			for _, sql := range steps[1:] {
+				step(sql)
+			}
+			step("COMMIT")
+			if err := <-migrated; err != nil {
+				t.Error(err)
+			}
+			wantNoDeadlock(t, url)
+		})
 	}
-	step("BEGIN")
-	step("SELECT FROM payments WHERE id = gen_random_uuid()") // as payment_known
-	migrated := make(chan error, 1)
-	go func() { migrated <- ledger.MigrateUp(context.WithoutCancel(t.Context()), url) }()
-	for waits := false; !waits; {
-		queryRow(t, url, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'payments'::regclass AND NOT granted)")(&waits)
-	}
-	step("SELECT FROM api_keys WHERE id = gen_random_uuid()")
-	step("SELECT FROM budgets WHERE key_id = gen_random_uuid() FOR NO KEY UPDATE") // as payment_admit
-	step("COMMIT")
-	if err := <-migrated; err != nil {
-		t.Error(err)
-	}
-	wantNoDeadlock(t, url)
 }

@@ -1,6 +1,10 @@
 -- What callback endpoints are to be told: one row per event and endpoint, written with the money.
 -- +goose Up
 
+-- In the order in which payments take them, and before anything else: else this migration and a payment wait for each other.
+LOCK TABLE invoices IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE payments, transactions IN SHARE ROW EXCLUSIVE MODE;
+
 -- Whom to tell when an invoice is paid that somebody else asked for.
 ALTER TABLE invoices ADD COLUMN webhook_url text CHECK (char_length(webhook_url) BETWEEN 1 AND 2000);
 GRANT INSERT (webhook_url) ON invoices TO holdfast_app;
@@ -118,7 +122,7 @@ $$;
 
 GRANT SELECT, DELETE ON callback_deliveries TO holdfast_app;
 GRANT UPDATE (state, attempts, last_error, taken_until, resolved_at) ON callback_deliveries TO holdfast_app;
-REVOKE EXECUTE ON FUNCTION callback_deliveries_to_start(uuid, integer, integer, timestamptz) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION callback_deliveries_to_start(uuid, integer, integer, timestamptz), callback_received(), callback_sent() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION callback_deliveries_to_start(uuid, integer, integer, timestamptz) TO holdfast_app;
 
 -- +goose Down
