@@ -159,7 +159,7 @@ func TestSealedPaymentsWaitForTheKey(t *testing.T) {
 		t.Errorf("without the key: %s %+v, %v", row.State, row.Failure, err)
 	}
 	// A caller told that another body has his idempotency key would pay again under a new one.
-	if _, err := f.with(sealing(t, "two")).door.PayInvoice(t.Context(), ask); !payment.IsReason(err, payment.ReasonUnavailable) {
+	if _, err := f.with(sealing(t, "two")).door.PayInvoice(t.Context(), ask); !payment.IsReason(err, payment.ReasonOutcomeUnknown) {
 		t.Errorf("repeated at a door with another key: %v", err)
 	}
 	if got := f.status(row.ID.String()); got != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
