@@ -55,6 +55,11 @@ func TestAccountLimit(t *testing.T) {
 	mustPayment(t, payment.Reserved)(l.Reserve(t.Context(), first))
 	wantMoved(t, l, w.AccountID, payment.Withdrawal, 650, 650)
 
+	events := must[[]ledger.Event](t)(l.Timeline(t.Context(), first.ID))
+	if d := events[0].Detail; d["account_budget_sat"] != "650" || d["account_daily_limit_sat"] != "1000" || d["account_annual_spent_after_sat"] != "650" || d["budget_sat"] != "" {
+		t.Errorf("the timeline tells %v", d)
+	}
+
 	// With a key of whatever budget: the account's limit is for all its keys and for its sessions.
 	key := ledgertest.NewKey(t, l, w.AccountID, map[payment.Window]payment.Sat{payment.Daily: 5_000})
 	p := mustPayment(t, payment.Refused)(l.Reserve(t.Context(), lightning(w, key.ID, 400*sat, 0)))
@@ -194,6 +199,26 @@ func TestAccountLimitSevenOfTwenty(t *testing.T) {
 		t.Errorf("%d passed", passed.Load())
 	}
 	ledgertest.Balanced(t, l)
+}
+
+// A batch locks all it will need at once, so an account gets its first limit before that or after the batch, never meanwhile.
+func TestFirstAccountLimitWaitsForABatch(t *testing.T) {
+	t.Parallel()
+	url := ledgertest.Database(t)
+	l := ledgertest.Open(t, url)
+	w := ledgertest.Funded(t, l, 1_000*sat)
+	batch := holding(t, url, lockable{"batch", "SELECT payment_lock_all(ARRAY[payment_asked(jsonb_build_object('account_id', $1::uuid, 'kind', 'lightning'))])", w.AccountID})
+	done := make(chan error, 1)
+	go func() { done <- l.SetAccountLimit(t.Context(), w.AccountID, payment.Withdrawal, payment.Daily, 500) }()
+	waitUntilBlocked(t, url)
+	release(t, batch)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	limited(t, l, w.AccountID, payment.Withdrawal, payment.Daily, 400) // not the first one: it waits for nobody but the budget
+	if got := moved(t, l, w.AccountID, payment.Withdrawal).Windows[0].Limit; got != 400 {
+		t.Errorf("the limit is %v", got)
+	}
 }
 
 func TestLimitsOfNewAccounts(t *testing.T) {

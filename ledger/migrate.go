@@ -58,6 +58,8 @@ func withMigrations(_ context.Context, databaseURL string, do func(*goose.Provid
 	if err != nil {
 		return badURL(err)
 	}
+	// A migration that waits for a table keeps every payment behind it waiting: better it gives up, and is tried again.
+	config.RuntimeParams["lock_timeout"] = "10s"
 	conn := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	provider, err := newProvider(conn)

@@ -17,6 +17,9 @@ import (
 // deployment is how Temporal calls our fleet: its versions are the builds.
 const deployment = "holdfast"
 
+// NoBuild stands for workers that were started without a build.
+const NoBuild = "none"
+
 // What a workflow does when another build is promoted (docs/decisions/2026-11-24-worker-versions.md).
 const (
 	staysOnItsBuild  = workflow.VersioningBehaviorPinned
@@ -74,10 +77,13 @@ func statusOf(version client.WorkerDeploymentVersionSummary, routing client.Work
 }
 
 // Promote gives a build all new work, and that which follows. It refuses a build that serves fewer queues than the one before,
-// or that nobody runs. Errors: ReasonInvalidInput, ReasonUnavailable.
+// or that nobody runs. NoBuild: the workers that have none. Errors: ReasonInvalidInput, ReasonUnavailable.
 func Promote(ctx context.Context, temporal client.Client, build string) error {
-	if build == "" {
+	switch build {
+	case "":
 		return payment.Errorf(payment.ReasonInvalidInput, "No build is named. `holdfast deployment list` tells which there are.")
+	case NoBuild:
+		build = ""
 	}
 	handle := temporal.WorkerDeploymentClient().GetHandle(deployment)
 	_, err := handle.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})

@@ -54,5 +54,12 @@ func TestBuildsFollowPromotion(t *testing.T) {
 	if got := f.statuses(); !strings.HasSuffix(got, "two current") {
 		t.Errorf("in the end: %s", got)
 	}
+
+	f.run("")
+	f.promote(worker.NoBuild)
+	f.await("new payments without a build", func() bool {
+		row := f.pay(f.peer.MakeInvoice(1_000).Request)
+		return row.State == payment.Settled && f.buildOf(row.ID.String()) == ""
+	})
 	ledgertest.Balanced(t, f.books)
 }

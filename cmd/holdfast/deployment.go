@@ -34,7 +34,7 @@ func (c *deploymentList) Run(ctx context.Context, d *deps) error {
 }
 
 type deploymentPromote struct {
-	Build string `arg:"" help:"The build, as its workers were told by --build-id."`
+	Build string `arg:"" help:"The build, as its workers were told by --build-id; none: the workers without one."`
 }
 
 // Run promotes the build and lists all.

@@ -35,19 +35,26 @@ CREATE TRIGGER account_limits_open AFTER INSERT ON accounts FOR EACH ROW EXECUTE
 -- +goose StatementBegin
 CREATE FUNCTION account_set_limit(account uuid, for_purpose text, w integer, sat bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    first_limits bigint[] := '{NULL,NULL,NULL,NULL}';
 BEGIN
     IF account IS NULL THEN
         INSERT INTO account_limit_defaults (purpose) VALUES (for_purpose) ON CONFLICT DO NOTHING;
         UPDATE account_limit_defaults SET limits[w] = sat WHERE purpose = for_purpose;
         RETURN true;
     END IF;
-    IF NOT EXISTS (SELECT FROM accounts WHERE id = account) THEN
+    UPDATE budgets SET limits[w] = sat WHERE account_id = account AND purpose = for_purpose;
+    IF FOUND OR sat IS NULL THEN
+        RETURN EXISTS (SELECT FROM accounts WHERE id = account);
+    END IF;
+    -- The first one. A batch that has looked which budgets it will lock (payment_lock_all) must not meet another one later.
+    PERFORM FROM accounts WHERE id = account FOR UPDATE;
+    IF NOT FOUND THEN
         RETURN false;
     END IF;
-    IF sat IS NOT NULL THEN
-        INSERT INTO budgets (key_id, account_id, purpose) VALUES (gen_random_uuid(), account, for_purpose) ON CONFLICT DO NOTHING;
-    END IF;
-    UPDATE budgets SET limits[w] = sat WHERE account_id = account AND purpose = for_purpose;
+    first_limits[w] := sat;
+    INSERT INTO budgets (key_id, account_id, purpose, limits) VALUES (gen_random_uuid(), account, for_purpose, first_limits)
+    ON CONFLICT (account_id, purpose) WHERE account_id IS NOT NULL DO UPDATE SET limits[w] = sat;
     RETURN true;
 END
 $$;
@@ -120,6 +127,13 @@ BEGIN
         ELSE 'It is more than the limit itself: pay less, or ask the operator to raise the limit.' END)
         || jsonb_build_object('budget', shortfall);
 END
+$$;
+-- +goose StatementEnd
+
+-- What budget_detail (00005) says, of the account's budget: with another beginning, since a payment may have both.
+-- +goose StatementBegin
+CREATE FUNCTION account_limit_detail(b budgets, need bigint) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT coalesce(jsonb_object_agg('account_' || key, value), '{}') FROM jsonb_each(budget_detail(b, need))
 $$;
 -- +goose StatementEnd
 
@@ -267,7 +281,8 @@ BEGIN
     IF fresh THEN
         PERFORM payment_event(p, p.state, now_, CASE WHEN p.state = 'refused'
             THEN jsonb_build_object('reason', p.failure->>'reason')
-            ELSE jsonb_build_object('amount_msat', p.amount::text, 'fee_reserve_msat', p.fee_reserve::text) || budget_detail(b, need) END);
+            ELSE jsonb_build_object('amount_msat', p.amount::text, 'fee_reserve_msat', p.fee_reserve::text) || budget_detail(b, need)
+                || account_limit_detail(of_account, need) END);
     END IF;
 END
 $$;
@@ -283,6 +298,8 @@ DECLARE
     wallet_ids     uuid[];
     nodes          text[];
 BEGIN
+    -- So that no account gets its first limit between this look and the verdict: nobody locks a budget after a wallet.
+    PERFORM FROM accounts WHERE id IN (SELECT a.account_id FROM unnest(asked) a) ORDER BY id FOR KEY SHARE;
     SELECT array_agg(a.payment_hash) FILTER (WHERE a.kind = 'intraledger' AND a.payment_hash IS NOT NULL),
            array_agg(DISTINCT a.key_id) || array_agg(DISTINCT payment_account_limit(a)), array_agg(DISTINCT a.wallet_id) || array_agg(DISTINCT a.recipient_id),
            array_agg(DISTINCT a.node) FILTER (WHERE a.kind <> 'intraledger' AND a.node IS NOT NULL)
@@ -332,7 +349,7 @@ DROP FUNCTION payment_admit(payments, timestamptz), payment_lock_all(payments[])
 ALTER FUNCTION payment_admit_of_key(payments, timestamptz) RENAME TO payment_admit;
 ALTER FUNCTION payment_lock_all_of_keys(payments[]) RENAME TO payment_lock_all;
 ALTER FUNCTION payment_lock_money_of_key(payments) RENAME TO payment_lock_money;
-DROP FUNCTION account_limit_refusal(text, jsonb), account_limit_resolve(), payment_account_limit(payments), payment_purpose(payments),
+DROP FUNCTION account_limit_detail(budgets, bigint), account_limit_refusal(text, jsonb), account_limit_resolve(), payment_account_limit(payments), payment_purpose(payments),
     account_set_limit(uuid, text, integer, bigint), account_limits_open();
 DROP TABLE account_limit_defaults;
 GRANT EXECUTE ON FUNCTION budget_open(), key_count(), callback_guard(), contact_count() TO PUBLIC;

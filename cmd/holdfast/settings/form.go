@@ -41,8 +41,8 @@ func form(kind, text string) (string, error) {
 		}
 	case "build":
 		const longest = 64
-		if len(text) > longest || strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
-			return text, errors.New("Use 1 to 64 letters, digits, dots, hyphens and underscores: a version, or a commit.")
+		if len(text) > longest || strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" || text == "none" {
+			return text, errors.New("Use 1 to 64 letters, digits, dots, hyphens and underscores, not \"none\": a version, or a commit.")
 		}
 	case "payloadkeys":
 		if _, err := codec.ParseKeys(text); err != nil {

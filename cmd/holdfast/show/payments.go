@@ -131,29 +131,30 @@ func describe(e ledger.Event) string {
 	add("instead of %s", "instead_of", plain)
 	add("charged %s", "charged_msat", msat)
 	add("%s", "reason", plain)
-	parts = append(parts, budgets(take)...)
+	parts = append(parts, budgets("", "the budget", take)...)
+	parts = append(parts, budgets("account_", "the account's limit", take)...)
 	for _, name := range slices.Sorted(maps.Keys(left)) {
 		parts = append(parts, strings.ReplaceAll(name, "_", " ")+" "+left[name])
 	}
 	return strings.Join(parts, ", ")
 }
 
-// budgets tells what the event did to the key's budget, before and after.
-func budgets(take func(string) (string, bool)) []string {
+// budgets tells what the event did to the key's budget, or to that of the account's limit, before and after.
+func budgets(prefix, of string, take func(string) (string, bool)) []string {
 	var parts []string
-	counted, isCounted := take("budget_sat")
-	before, hasBefore := take("budget_before_sat")
-	after, hasAfter := take("budget_after_sat")
+	counted, isCounted := take(prefix + "budget_sat")
+	before, hasBefore := take(prefix + "budget_before_sat")
+	after, hasAfter := take(prefix + "budget_after_sat")
 	switch {
 	case hasBefore && hasAfter:
-		parts = append(parts, fmt.Sprintf("counted in the budget: %s before, %s after", sat(before), sat(after)))
+		parts = append(parts, fmt.Sprintf("counted in %s: %s before, %s after", of, sat(before), sat(after)))
 	case isCounted:
-		parts = append(parts, fmt.Sprintf("counted in the budget: %s", sat(counted)))
+		parts = append(parts, fmt.Sprintf("counted in %s: %s", of, sat(counted)))
 	}
 	for _, window := range payment.Windows() {
-		limit, limited := take(string(window) + "_limit_sat")
-		spent, _ := take(string(window) + "_spent_before_sat")
-		then, _ := take(string(window) + "_spent_after_sat")
+		limit, limited := take(prefix + string(window) + "_limit_sat")
+		spent, _ := take(prefix + string(window) + "_spent_before_sat")
+		then, _ := take(prefix + string(window) + "_spent_after_sat")
 		if limited {
 			parts = append(parts, fmt.Sprintf("%s spending %s before, %s after, limit %s", window, sat(spent), sat(then), sat(limit)))
 		}

@@ -105,6 +105,7 @@ func TestTimelineForPeople(t *testing.T) {
 		{At: noon, Name: "reserved", Detail: map[string]string{
 			"amount_msat": "2000000", "fee_reserve_msat": "10000", "budget_sat": "2010",
 			"daily_limit_sat": "10000", "daily_spent_before_sat": "0", "daily_spent_after_sat": "2010",
+			"account_budget_sat": "2010", "account_weekly_limit_sat": "5000", "account_weekly_spent_before_sat": "1", "account_weekly_spent_after_sat": "2011",
 		}},
 		{At: noon, Name: "in_flight", Detail: map[string]string{"expiry_height": "812"}},
 		{At: noon, Name: "settled", Detail: map[string]string{"fee_msat": "1500", "budget_before_sat": "2010", "budget_after_sat": "2002", "other": "x"}},
@@ -114,7 +115,8 @@ func TestTimelineForPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"amount 2,000 sat, fee reserve 10 sat, counted in the budget: 2,010 sat, daily spending 0 sat before, 2,010 sat after, limit 10,000 sat",
+		"amount 2,000 sat, fee reserve 10 sat, counted in the budget: 2,010 sat, daily spending 0 sat before, 2,010 sat after, limit 10,000 sat, " +
+			"counted in the account's limit: 2,010 sat, weekly spending 1 sat before, 2,011 sat after, limit 5,000 sat",
 		"in flight  until block 812",
 		"fee 1.500 sat, counted in the budget: 2,010 sat before, 2,002 sat after, other x",
 	} {
