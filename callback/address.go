@@ -28,15 +28,6 @@ func CheckURL(text string, inside bool) error {
 	return nil
 }
 
-// Host is what may be shown of a URL: paths and queries often hold a token.
-func Host(text string) string {
-	at, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	return at.Host
-}
-
 // reserved are networks beyond those that netip knows: of providers, of documentation and benchmarks, and those that carry an
 // IPv4 address within, which would lead around the check.
 func reserved() []netip.Prefix {

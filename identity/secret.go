@@ -2,7 +2,6 @@ package identity
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"io"
 	"strings"
@@ -62,12 +61,6 @@ func alphanumeric(c byte) bool {
 
 // Hash is what the ledger stores and finds a key by.
 func Hash(secret string) SecretHash { return sha256.Sum256([]byte(secret)) }
-
-// Matches compares a presented secret with a stored hash, in constant time.
-func (h SecretHash) Matches(secret string) bool {
-	presented := Hash(secret)
-	return subtle.ConstantTimeCompare(h[:], presented[:]) == 1
-}
 
 // isSecret tells without any look-up what cannot be a secret of ours. No prefix: any that is well formed.
 func isSecret(s, ours string) bool {
