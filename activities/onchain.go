@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/activities/step"
@@ -38,7 +39,7 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 			return step.Quote{}, err
 		}
 		if amount = wallet.Available().Floor(); amount <= 0 {
-			return refuse(payment.ReasonInsufficientBalance)
+			return step.Quote{Failure: tooLittle(wallet, "pays for no fee")}, nil
 		}
 	}
 	target, ok := req.Speed.TargetBlocks()
@@ -49,8 +50,8 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 	switch {
 	case errors.Is(err, lndclient.ErrRefused):
 		why := whyOr(err, payment.ReasonNodeFunds)
-		if why == payment.ReasonNodeFunds && n.lacks(ctx, req, amount) {
-			why = payment.ReasonInsufficientBalance
+		if wallet, lacks := n.lacks(ctx, req, amount); lacks && why == payment.ReasonNodeFunds {
+			return step.Quote{Failure: tooLittle(wallet, fmt.Sprintf("does not pay for %v and the fee", amount))}, nil
 		}
 		return refuse(why)
 	case err != nil:
@@ -62,9 +63,16 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 }
 
 // lacks reports whether the customer does not have the amount, whatever the node has.
-func (n *NodeSteps) lacks(ctx context.Context, req payment.Request, amount payment.Sat) bool {
+func (n *NodeSteps) lacks(ctx context.Context, req payment.Request, amount payment.Sat) (ledger.Wallet, bool) {
 	wallet, err := n.Ledger.Wallet(ctx, req.WalletID)
-	return err == nil && wallet.AccountID == req.AccountID && wallet.Available().Floor() < amount
+	return wallet, err == nil && wallet.AccountID == req.AccountID && wallet.Available().Floor() < amount
+}
+
+func tooLittle(wallet ledger.Wallet, why string) *payment.Failure {
+	return &payment.Failure{
+		Reason:  payment.ReasonInsufficientBalance,
+		Message: fmt.Sprintf("The wallet has %v available, which %s. Receive funds or pay less.", wallet.Available().Floor(), why),
+	}
 }
 
 func whyOr(err error, otherwise payment.Reason) payment.Reason {

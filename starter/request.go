@@ -201,8 +201,9 @@ func (s *Starter) known(ctx context.Context, req payment.Request) (bool, error) 
 	return err == nil, err
 }
 
-// sameBody answers a repeated call: the first call's row, or a conflict.
+// sameBody answers a repeated call: the first call's row, or a conflict. By which API key it is repeated does not matter.
 func sameBody(req payment.Request, row ledger.Payment) (ledger.Payment, error) {
+	req.KeyID = row.KeyID
 	if row.AccountID == req.AccountID && row.Request.IdempotencyKey == req.IdempotencyKey && row.Body == req.Fingerprint() {
 		return row, nil
 	}

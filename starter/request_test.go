@@ -159,7 +159,6 @@ func TestSameKeySameBodySameAnswer(t *testing.T) {
 	others := map[string]func(*PayInvoice){
 		"memo":   func(a *PayInvoice) { a.Memo = "x" },
 		"wallet": func(a *PayInvoice) { a.WalletID = newUUID() },
-		"key":    func(a *PayInvoice) { a.KeyID = payment.KeyID{} },
 		"door":   func(a *PayInvoice) { a.Door = payment.DoorCLI },
 	}
 	for name, change := range others {
@@ -169,6 +168,11 @@ func TestSameKeySameBodySameAnswer(t *testing.T) {
 		if payment.ReasonOf(err) != payment.ReasonIdempotencyConflict {
 			t.Errorf("another %s: %v", name, err)
 		}
+	}
+	session := ask
+	session.KeyID = payment.KeyID{} // an idempotency key is the account's
+	if row, err := d.s.PayInvoice(t.Context(), session); err != nil || row.ID != req.ID || row.KeyID != ask.KeyID {
+		t.Errorf("without the API key: %+v, %v", row, err)
 	}
 	_, err = d.s.PayAddress(t.Context(), PayAddress{Caller: ask.Caller, WalletID: d.wallet.ID, Address: lndfake.OutsideAddress(), Amount: 5000})
 	wantRefusal(t, err, payment.ReasonIdempotencyConflict)

@@ -58,9 +58,20 @@ func (s *Starter) answer(ctx context.Context, req payment.Request, outcome payme
 // a row to compare with.
 const memoBody = "body"
 
-func memoOf(req payment.Request) map[string]any {
+func memoOf(req payment.Request) map[string]any { return map[string]any{memoBody: bodyOf(req)} }
+
+// bodyOf is what was asked, by whatever credentials: an idempotency key is the account's, and a client whose API key was
+// replaced must still learn what became of its payment.
+func bodyOf(req payment.Request) string {
+	req.KeyID = payment.KeyID{}
 	body := req.Fingerprint()
-	return map[string]any{memoBody: hex.EncodeToString(body[:])}
+	return hex.EncodeToString(body[:])
+}
+
+// sameMemo also takes what earlier builds wrote: the body with the API key.
+func sameMemo(memo string, req payment.Request) bool {
+	withKey := req.Fingerprint()
+	return memo == bodyOf(req) || memo == hex.EncodeToString(withKey[:])
 }
 
 // started reports an error unless Temporal has the payment's workflow, with the same body: a call that was not answered in
@@ -77,7 +88,7 @@ func (s *Starter) started(ctx context.Context, req payment.Request) error {
 	if err := s.cfg.Payloads.FromPayload(memo, &body); err != nil {
 		return unreachable(err) // sealed with a key that is not here: whether the body is another is not known
 	}
-	if body != memoOf(req)[memoBody] {
+	if !sameMemo(body, req) {
 		return otherBody()
 	}
 	return nil

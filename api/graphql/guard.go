@@ -27,6 +27,9 @@ func (r *resolver) guard(ctx context.Context, next graphql.OperationHandler) gra
 	if err := admit(identity.PrincipalFrom(ctx), operation); err != nil {
 		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{err}})
 	}
+	if err := r.onePaymentPerKey(ctx, operation); err != nil {
+		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{err}})
+	}
 	if err := r.charge(ctx, operation); err != nil {
 		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.present(ctx, err)}})
 	}
@@ -34,6 +37,23 @@ func (r *resolver) guard(ctx context.Context, next graphql.OperationHandler) gra
 		return r.inTime(remembering(ctx), next)
 	}
 	return next(ctx)
+}
+
+// onePaymentPerKey: an idempotency key is one payment's. Of two in one operation the second would be told what became of the first.
+func (r *resolver) onePaymentPerKey(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	if api.IdempotencyKey(ctx) == "" || operation.Operation.Operation != ast.Mutation {
+		return nil
+	}
+	payments := 0
+	for _, field := range r.roots(operation) {
+		if field.Definition != nil && field.Definition.Type.Name() == "PaymentSendPayload" {
+			payments++
+		}
+	}
+	if payments < 2 {
+		return nil
+	}
+	return topLevel(ctx, codeInput, "With an X-Idempotency-Key an operation has one payment. Send each payment by itself, with a key of its own.")
 }
 
 // inTime ends a query that takes too long, so that no statement of it goes on.

@@ -128,6 +128,14 @@ func onlyJSON(next http.Handler) http.Handler {
 			refuse(w, http.StatusBadRequest, "The body must be one JSON object with a query. Batches are not served.")
 			return
 		}
+		var shape struct {
+			Query, OperationName  *string
+			Variables, Extensions map[string]json.RawMessage
+		}
+		if json.Unmarshal(body, &shape) != nil {
+			refuse(w, http.StatusBadRequest, "query and operationName must be text, variables and extensions objects.")
+			return
+		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r)
 	})

@@ -133,6 +133,8 @@ func (r *resolver) receivesBitcoin(ctx context.Context, ask starter.ReceiveInvoi
 		return noOwnWallet()
 	case err != nil:
 		return err
+	case wallet.Currency != payment.BTC && ask.Amount > 0:
+		return wrongCurrency(payment.BTC, wallet.Currency)
 	case wallet.Currency != payment.BTC:
 		return noDollars()
 	}

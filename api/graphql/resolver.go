@@ -64,7 +64,11 @@ func (r *resolver) ownWallet(ctx context.Context, id payment.WalletID) (ledger.W
 func (r *resolver) ownWalletIn(ctx context.Context, id payment.WalletID, currency payment.Currency) (ledger.Wallet, error) {
 	wallet, err := r.ownWallet(ctx, id)
 	if err == nil && wallet.Currency != currency {
-		err = payment.Errorf(payment.ReasonInvalidInput, "This needs a %s wallet, and the wallet is in %s. Choose another wallet.", currency, wallet.Currency)
+		err = wrongCurrency(currency, wallet.Currency)
 	}
 	return wallet, err
+}
+
+func wrongCurrency(want, got payment.Currency) error {
+	return payment.Errorf(payment.ReasonInvalidInput, "This needs a %s wallet, and the wallet is in %s. Choose another wallet.", want, got)
 }

@@ -3,7 +3,6 @@ package scalar
 import (
 	"encoding/json"
 	"io"
-	"math"
 	"strconv"
 
 	"github.com/holdfast-pay/holdfast/payment"
@@ -94,13 +93,7 @@ func whole(v any) (int64, bool) {
 		return digits(v.String())
 	case string:
 		return digits(v)
-	case float64: // variables that were not decoded as json.Number
-		const exact = 1 << 53
-		if v != math.Trunc(v) || math.Abs(v) > exact {
-			return 0, false
-		}
-		return int64(v), true
-	default:
+	default: // a literal like 1.0 or 1e3 among them
 		return 0, false
 	}
 }

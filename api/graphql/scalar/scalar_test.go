@@ -42,8 +42,8 @@ func TestWhatScalarsTake(t *testing.T) {
 	hash := strings.Repeat("ab", 32)
 	for name, c := range map[string]struct{ good, bad []any }{
 		"SatAmount": {
-			[]any{0, int64(5), json.Number("7"), "10000000000000", 5e9, json.Number("10000000000000")},
-			[]any{-1, "-1", "", "1.0", "1e3", "+1", " 1", "01", "0x1", "1_000", json.Number("1.5"), json.Number("1e3"), 1.5, 1e300, "10000000000001", true, nil, []any{1}, "٣"},
+			[]any{0, int64(5), json.Number("7"), "10000000000000", int64(5_000_000_000), json.Number("10000000000000")},
+			[]any{-1, "-1", "", "1.0", "1e3", "+1", " 1", "01", "0x1", "1_000", json.Number("1.5"), json.Number("1e3"), 1.0, 5e9, 1.5, 1e300, "10000000000001", true, nil, []any{1}, "٣"},
 		},
 		"CentAmount":       {[]any{0, "10000000000000000"}, []any{"10000000000000001", -1}},
 		"Minutes":          {[]any{1, "1440"}, []any{0, -1, "x", 600_000}},

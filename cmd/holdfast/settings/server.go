@@ -87,11 +87,11 @@ type Rates struct {
 	RateInvoices          limit.Rate `type:"setting" setting:"HOLDFAST_RATE_INVOICES" otherwise:"600 per 1m, burst 100" placeholder:"RATE" help:"Invoices per account."`
 	RateInvoicesPerKey    limit.Rate `type:"setting" setting:"HOLDFAST_RATE_INVOICES_PER_KEY" otherwise:"300 per 1m, burst 50" placeholder:"RATE" help:"The same per API key."`
 	RateInvoicesForOthers limit.Rate `type:"setting" setting:"HOLDFAST_RATE_INVOICES_FOR_OTHERS" otherwise:"30 per 1m, burst 10" placeholder:"RATE" help:"Invoices asked for without credentials, for a recipient, per client address."`
-	RateAddresses         limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ADDRESSES" otherwise:"60 per 1m, burst 20" placeholder:"RATE" help:"On-chain addresses per account."`
-	RateAddressesPerKey   limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ADDRESSES_PER_KEY" otherwise:"30 per 1m, burst 10" placeholder:"RATE" help:"The same per API key."`
-	RateAccount           limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ACCOUNT" otherwise:"60 per 1m, burst 60" placeholder:"RATE" help:"Changes to an account and its API keys, and canceling invoices, per account."`
-	RateAccountPerKey     limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ACCOUNT_PER_KEY" otherwise:"60 per 1m, burst 30" placeholder:"RATE" help:"The same per API key."`
-	RateLogins            limit.Rate `type:"setting" setting:"HOLDFAST_RATE_LOGINS" otherwise:"20 per 1m, burst 10" placeholder:"RATE" help:"Logins per client address."`
+	RateAddresses         limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ADDRESSES" otherwise:"120 per 1m, burst 60" placeholder:"RATE" help:"On-chain addresses per account."`
+	RateAddressesPerKey   limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ADDRESSES_PER_KEY" otherwise:"60 per 1m, burst 30" placeholder:"RATE" help:"The same per API key."`
+	RateAccount           limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ACCOUNT" otherwise:"300 per 1m, burst 150" placeholder:"RATE" help:"Changes to an account and its API keys, and canceling invoices, per account."`
+	RateAccountPerKey     limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ACCOUNT_PER_KEY" otherwise:"150 per 1m, burst 75" placeholder:"RATE" help:"The same per API key."`
+	RateLogins            limit.Rate `type:"setting" setting:"HOLDFAST_RATE_LOGINS" otherwise:"120 per 1m, burst 60" placeholder:"RATE" help:"Development logins per client address."`
 	RateAnonymous         limit.Rate `type:"setting" setting:"HOLDFAST_RATE_ANONYMOUS" otherwise:"300 per 1m, burst 100" placeholder:"RATE" help:"Calls without credentials per client address."`
 	RateBadCredentials    limit.Rate `type:"setting" setting:"HOLDFAST_RATE_BAD_CREDENTIALS" otherwise:"60 per 1m, burst 30" placeholder:"RATE" help:"Calls whose credentials prove nothing, per client address."`
 	RateReads             limit.Rate `type:"setting" setting:"HOLDFAST_RATE_READS" otherwise:"off" placeholder:"RATE" help:"Reads per account."`
