@@ -62,7 +62,7 @@ func (n *NodeSteps) EstimateOnchain(ctx context.Context, req payment.Request) (s
 	return step.Quote{Fee: estimate.Fee.MustMsat(), FeeReserve: reserve.MustMsat(), SatPerVByte: estimate.SatPerVByte}, nil
 }
 
-// lacks reports whether the customer does not have the amount, whatever the node has.
+// lacks reads the customer's wallet, and reports whether it does not have the amount, whatever the node has.
 func (n *NodeSteps) lacks(ctx context.Context, req payment.Request, amount payment.Sat) (ledger.Wallet, bool) {
 	wallet, err := n.Ledger.Wallet(ctx, req.WalletID)
 	return wallet, err == nil && wallet.AccountID == req.AccountID && wallet.Available().Floor() < amount

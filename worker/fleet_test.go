@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/holdfast-pay/holdfast/activities"
 	"github.com/holdfast-pay/holdfast/codec"
@@ -27,7 +26,7 @@ import (
 // fleet is a house whose workers have builds, and whose payloads may be sealed.
 type fleet struct {
 	t        *testing.T
-	address  string // of Temporal
+	core     *devnettest.Core
 	temporal client.Client
 	books    *ledger.Ledger
 	door     *starter.Starter
@@ -47,15 +46,8 @@ func newFleet(t *testing.T, keys codec.Keys) *fleet {
 			t.Error(err)
 		}
 	})
-	f := &fleet{t: t, address: core.Temporal}
+	f := &fleet{t: t, core: core}
 	f.dial(keys)
-	f.await("the namespace and its search attributes", func() bool {
-		const id = "ready"
-		_, err := f.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-			ID: id, TaskQueue: "nobody", TypedSearchAttributes: workflows.Attributes(payment.Request{AccountID: payment.NewID(), Node: "bank", Amount: 1}),
-		}, "Nobody")
-		return err == nil && f.temporal.TerminateWorkflow(t.Context(), id, "", id) == nil
-	})
 	if err := ledger.MigrateUp(t.Context(), core.DatabaseURL); err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +63,12 @@ func newFleet(t *testing.T, keys codec.Keys) *fleet {
 func (f *fleet) dial(keys codec.Keys) {
 	f.t.Helper()
 	values, failures := keys.Converters()
-	f.await("Temporal", func() (up bool) {
-		var err error
-		f.temporal, err = client.DialContext(f.t.Context(), client.Options{
-			HostPort: f.address, DataConverter: values, FailureConverter: failures, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-		})
-		return err == nil
-	})
+	var err error
+	f.temporal, err = f.core.Dial(f.t.Context(), client.Options{DataConverter: values, FailureConverter: failures},
+		workflows.Attributes(payment.Request{AccountID: payment.NewID(), Node: "bank", Amount: 1}))
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	f.t.Cleanup(f.temporal.Close)
 }
 

@@ -3,7 +3,6 @@ package graphqlapi
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
 
 	"github.com/holdfast-pay/holdfast/activities"
 	"github.com/holdfast-pay/holdfast/api"
@@ -102,7 +100,9 @@ func build() (*house, error) {
 		return nil, err
 	}
 	later(func() error { h.ledger.Close(); return nil })
-	temporal, err := dial(ctx, core.Temporal)
+	temporal, err := core.Dial(ctx, client.Options{}, workflows.Attributes(payment.Request{
+		WalletID: payment.NewID(), AccountID: payment.NewID(), KeyID: payment.NewID(), PaymentHash: ledgertest.RandomHash(), Node: bank, Amount: 1,
+	}))
 	if err != nil {
 		return nil, err
 	}
@@ -114,39 +114,6 @@ func build() (*house, error) {
 		return nil, err
 	}
 	return h, h.serve()
-}
-
-// dial waits until the server knows the search attributes everywhere.
-func dial(ctx context.Context, address string) (client.Client, error) {
-	for {
-		c, err := client.DialContext(ctx, client.Options{HostPort: address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-		if err == nil {
-			if err = knows(ctx, c); err == nil {
-				return c, nil
-			}
-			c.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), err)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-// knows starts a workflow that nobody serves, with every search attribute.
-func knows(ctx context.Context, temporal client.Client) error {
-	const id = "ready"
-	_, err := temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: id, TaskQueue: "nobody",
-		TypedSearchAttributes: workflows.Attributes(payment.Request{
-			WalletID: payment.NewID(), AccountID: payment.NewID(), KeyID: payment.NewID(), PaymentHash: ledgertest.RandomHash(), Node: bank, Amount: 1,
-		}),
-	}, "Nobody")
-	if err != nil {
-		return err
-	}
-	return temporal.TerminateWorkflow(ctx, id, "", "ready")
 }
 
 // master is what the secrets of callback endpoints are derived from, for the API and the worker alike.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,20 +32,39 @@ func TestNodeClientComesAgain(t *testing.T) {
 	h := home(t)
 	o := h.funded(t, 1)
 	key, _ := o.key("READ", nil)
-	heard := &lines{}
+	heard := &nth{text: "could not be checked", n: 3, reached: make(chan struct{})}
 	_, _, address, wire := h.far(t, func(cfg *Config) { cfg.Log = slog.New(slog.NewTextHandler(heard, nil)) })
 	wire.cut()
 	mended := make(chan struct{})
 	go func() {
 		defer close(mended)
-		for range 600 { // a minute: node starts first
-			if strings.Count(heard.String(), "could not be checked") >= 3 {
-				break
-			}
-			time.Sleep(100 * time.Millisecond)
+		select {
+		case <-heard.reached:
+		case <-time.After(time.Minute): // node starts first; without its three tries it will say what it missed
 		}
 		wire.mend()
 	}()
 	nodetest.Run(t, "nodeclient", "retry.mjs", "ADDRESS="+address, "KEY="+key.header.Get("X-Api-Key"), "ACCOUNT="+o.wallet.AccountID.String())
 	<-mended
+}
+
+// nth is a log that tells when a text has come for the nth time.
+type nth struct {
+	text    string
+	reached chan struct{}
+
+	mu sync.Mutex
+	n  int
+}
+
+// Write takes one line.
+func (l *nth) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.Contains(string(line), l.text) {
+		if l.n--; l.n == 0 {
+			close(l.reached)
+		}
+	}
+	return len(line), nil
 }

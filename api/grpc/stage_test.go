@@ -7,22 +7,17 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"go.temporal.io/sdk/client"
-	tlog "go.temporal.io/sdk/log"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	grpcapi "github.com/holdfast-pay/holdfast/api/grpc"
-	"github.com/holdfast-pay/holdfast/devnet/build"
-	"github.com/holdfast-pay/holdfast/devnet/postgres"
-	"github.com/holdfast-pay/holdfast/devnet/process"
+	"github.com/holdfast-pay/holdfast/devnet/devnettest"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
 	"github.com/holdfast-pay/holdfast/lndclient"
@@ -59,27 +54,20 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	dir, err := folder()
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, postgres.Remove(filepath.Join(dir, "postgres")), os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // Postgres' own user must pass through
-		return 0, err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // a cold build of Temporal included
 	defer cancel()
-	pg, err := postgres.Start(ctx, postgres.Config{Dir: filepath.Join(dir, "postgres"), Fast: true})
+	core, err := devnettest.StartCore(ctx, workflows.SearchAttributeTypes())
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, pg.Stop()) }()
-	stopTemporal, err := startTemporal(ctx, dir, pg)
+	defer func() { err = errors.Join(err, core.Stop()) }()
+	house.temporal, err = core.Dial(ctx, client.Options{}, workflows.Attributes(payment.Request{
+		WalletID: payment.NewID(), AccountID: payment.NewID(), KeyID: payment.NewID(), Node: bankName, PaymentHash: payment.Hash{1}, Amount: 1,
+	}))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, stopTemporal()) }()
-	stop, err := furnish(ctx, pg)
+	stop, err := furnish(ctx, core.DatabaseURL)
 	if err != nil {
 		return 0, err
 	}
@@ -87,28 +75,9 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// folder makes one for the servers, and removes those of test processes that died without an end (a timeout, a panic).
-func folder() (string, error) {
-	const prefix = "holdfast-grpc-"
-	left, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range left {
-		var pid int
-		_, err := fmt.Sscanf(filepath.Base(dir), prefix+"%d-", &pid)
-		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			if err := errors.Join(postgres.Remove(filepath.Join(dir, "postgres")), os.RemoveAll(dir)); err != nil {
-				return "", err
-			}
-		}
-	}
-	return os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
-}
-
 // furnish opens the ledger and starts a worker.
-func furnish(ctx context.Context, pg *postgres.Server) (stop func(), err error) {
-	house.database = pg.URL("holdfast")
+func furnish(ctx context.Context, database string) (stop func(), err error) {
+	house.database = database
 	if err := ledger.MigrateUp(ctx, house.database); err != nil {
 		return nil, err
 	}
@@ -140,77 +109,6 @@ func furnish(ctx context.Context, pg *postgres.Server) (stop func(), err error) 
 		house.temporal.Close()
 		house.ledger.Close()
 	}, nil
-}
-
-func startTemporal(ctx context.Context, dir string, pg *postgres.Server) (stop func() error, err error) {
-	programs, err := build.Ensure(ctx, os.Stderr, build.Temporal())
-	if err != nil {
-		return nil, err
-	}
-	address, internal, err := freePorts()
-	if err != nil {
-		return nil, err
-	}
-	args := []string{"--address", address, "--internal-port", fmt.Sprint(internal), "--postgres-url", pg.URL("postgres")}
-	for name, kind := range workflows.SearchAttributeTypes() {
-		args = append(args, "--search-attribute", name+"="+kind)
-	}
-	server, err := process.Start(process.Spec{Name: "temporal", Path: programs["temporal"], Args: args, LogPath: filepath.Join(dir, "temporal.log")})
-	if err != nil {
-		return nil, err
-	}
-	stop = func() error { return server.Stop(20 * time.Second) }
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		house.temporal, err = client.DialContext(ctx, client.Options{HostPort: address, Logger: tlog.NewStructuredLogger(silent())})
-		if err == nil {
-			if err = ready(ctx); err == nil {
-				return stop, nil
-			}
-			house.temporal.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(err, errors.New(server.LogTail(20)), stop())
-		case <-server.Done():
-			return nil, errors.Join(err, errors.New(server.LogTail(20)))
-		case <-tick.C:
-		}
-	}
-}
-
-// ready starts a workflow that nobody serves, with search attributes: they are known everywhere then.
-func ready(ctx context.Context) error {
-	_, err := house.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: "ready", TaskQueue: "nobody", TypedSearchAttributes: workflows.Attributes(payment.Request{KeyID: payment.NewID(), Node: "x", PaymentHash: payment.Hash{1}}),
-	}, "nothing")
-	if err != nil {
-		return err
-	}
-	return house.temporal.TerminateWorkflow(ctx, "ready", "", "ready")
-}
-
-// freePorts finds an address, and the first of three ports in a row.
-func freePorts() (address string, internal int, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", 0, err
-	}
-	defer l.Close()
-	for first := 30_300; first < 32_000; first += 3 {
-		open := 0
-		for i := range 3 {
-			if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i)); err == nil {
-				open++
-				l.Close()
-			}
-		}
-		if open == 3 {
-			return l.Addr().String(), first, nil
-		}
-	}
-	return "", 0, errors.New("no three free ports in a row")
 }
 
 func newStarter(temporal client.Client, holdLocks time.Duration) *starter.Starter {
