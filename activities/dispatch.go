@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -34,15 +33,8 @@ var errStops = errors.New("this worker is stopping")
 // here or elsewhere. Two at once, when one was thought dead, start nothing twice.
 func (s *DispatchSteps) DispatchCallbacks(ctx context.Context) error {
 	defer heartbeating(ctx)()
-	shift, cancel := context.WithTimeout(ctx, s.Shift)
+	shift, cancel := shiftOf(ctx, s.Shift)
 	defer cancel()
-	go func() {
-		select {
-		case <-activity.GetWorkerStopChannel(ctx):
-			cancel()
-		case <-shift.Done():
-		}
-	}()
 	changes := ledger.NewChanges(s.Ledger, s.Every, s.Log)
 	wake, done := changes.Subscribe(ledger.AnyTopic)
 	defer done()

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -41,15 +40,8 @@ func (w *WatchSteps) WatchNode(ctx context.Context, node string) error {
 		return fmt.Errorf("this worker watches %s, not %s", w.Name, node)
 	}
 	defer heartbeating(ctx)()
-	shift, cancel := context.WithTimeout(ctx, w.Shift)
+	shift, cancel := shiftOf(ctx, w.Shift)
 	defer cancel()
-	go func() {
-		select {
-		case <-activity.GetWorkerStopChannel(ctx):
-			cancel()
-		case <-shift.Done():
-		}
-	}()
 
 	cursors, err := w.Ledger.Cursors(ctx, w.Name)
 	if err != nil {

@@ -107,15 +107,16 @@ func TestNotFoundAndBadInput(t *testing.T) {
 		"wallet show " + anyID: payment.ReasonWalletNotFound,
 		"key show " + anyID:    payment.ReasonKeyNotFound,
 		"key revoke " + anyID:  payment.ReasonKeyNotFound,
-		"key limit set " + anyID + " --window daily --sat 1":                                  payment.ReasonKeyNotFound,
-		"key limit set " + key.ID + " --window daily --sat 0":                                 payment.ReasonInvalidAmount,
-		"key limit set " + key.ID + " --window daily --sat=-5":                                payment.ReasonInvalidAmount,
-		"key create --name x --account " + anyID:                                              payment.ReasonInvalidInput,
-		"account show " + anyID:                                                               payment.ReasonInvalidInput,
-		"account show nobody":                                                                 payment.ReasonInvalidInput,
-		"account limit set " + anyID + " --purpose convert --window daily --sat 1":            payment.ReasonAccountNotFound,
+		"key limit set " + anyID + " --window daily --sat 1":                       payment.ReasonKeyNotFound,
+		"key limit set " + key.ID + " --window daily --sat 0":                      payment.ReasonInvalidAmount,
+		"key limit set " + key.ID + " --window daily --sat=-5":                     payment.ReasonInvalidAmount,
+		"key create --name x --account " + anyID:                                   payment.ReasonInvalidInput,
+		"account show " + anyID:                                                    payment.ReasonInvalidInput,
+		"codec":                                                                    payment.ReasonInvalidInput, // without keys
+		"account show nobody":                                                      payment.ReasonInvalidInput,
+		"account limit set " + anyID + " --purpose convert --window daily --sat 1": payment.ReasonAccountNotFound,
 		"account limit set " + wallet.AccountID + " --purpose convert --window daily --sat 0": payment.ReasonInvalidAmount,
-		"payment show " + anyID:                                                               payment.ReasonPaymentNotFound,
+		"payment show " + anyID: payment.ReasonPaymentNotFound,
 	} {
 		if got := ask[failed](t, env, show.Usage, strings.Fields(args)...); got.Error.Reason != string(reason) || got.Error.Message == "" {
 			t.Errorf("%q: %+v, want %s", args, got.Error, reason)

@@ -27,9 +27,6 @@ func (c *codecCommand) Run(ctx context.Context, d *deps) error {
 	if err != nil {
 		return err
 	}
-	if keys.None() {
-		return payment.Errorf(payment.ReasonInvalidInput, "There is nothing to open with: set %s to the keys that the workers have.", settings.PayloadKeys)
-	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", told.Listen)
 	if err != nil {
 		return payment.Errorf(payment.ReasonInvalidInput, "%s cannot be listened on: another process has it, or it is not ours. Choose another --listen.", told.Listen).Because(err)

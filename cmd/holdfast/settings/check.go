@@ -46,10 +46,16 @@ func (s Settings) SharedOnly() (Shared, error) {
 	return shared, together(s.fillAll(&shared))
 }
 
-// ForCodec is what `holdfast codec` is told. The keys are read apart.
+// ForCodec is what `holdfast codec` is told. Of the house it needs the keys alone.
 func (s Settings) ForCodec() (Codec, error) {
 	var told Codec
-	return told, together(s.fillAll(&told))
+	mistakes := s.fillAll(&told)
+	if text, found := s.Get(PayloadKeys); !found {
+		mistakes = append(mistakes, mistake(label(PayloadKeys)+" is not set, so there is nothing to open with. Set it to the keys that the workers have."))
+	} else if _, err := form("payloadkeys", text); err != nil {
+		mistakes = append(mistakes, mistake(label(PayloadKeys)+": "+err.Error()))
+	}
+	return told, together(mistakes)
 }
 
 func (s Settings) fillAll(parts ...any) []error {
