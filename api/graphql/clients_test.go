@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -63,6 +64,17 @@ func (p plugin) watch(l *line, id, name string, variables vars) {
 	l.write(frame{ID: id, Type: "subscribe", Payload: payload})
 }
 
+// updates subscribes to myUpdates, and waits until it listens: the protocol does not say when, the two prices at the beginning do.
+func (p plugin) updates(id, name string, variables vars) *line {
+	p.t.Helper()
+	address := p.house.doorWith(p.t, func(cfg *Config) { cfg.Prices, cfg.Limits.PriceEvery = fixed{}, time.Hour })
+	l := call(p.t, address, map[string]string{"X-API-KEY": p.header.Get("X-Api-Key")})
+	p.watch(l, id, name, variables)
+	l.next()
+	l.next()
+	return l
+}
+
 // TestClients: every document is sent by one of them.
 func TestClients(t *testing.T) {
 	t.Parallel()
@@ -111,8 +123,7 @@ func fundingSource(t *testing.T, p plugin) {
 	wallets.want("me.defaultAccount.wallets.0.id", p.wallet)
 	p.by("fundingsource-balance", vars{}).want("me.defaultAccount.wallets.0.balance", "100000")
 
-	l := call(t, p.house.address, map[string]string{"X-API-KEY": p.header.Get("X-Api-Key")})
-	p.watch(l, "payments", "fundingsource-updates", vars{})
+	l := p.updates("payments", "fundingsource-updates", vars{})
 	descriptionHash := sha256.Sum256([]byte("a description"))
 	for _, input := range []vars{{"memo": ""}, {"memo": "tea"}, {"descriptionHash": hex.EncodeToString(descriptionHash[:])}} {
 		input["recipientWalletId"], input["amount"] = p.wallet, 500
@@ -169,8 +180,7 @@ func paymentProcessor(t *testing.T, p plugin) {
 	setup.want("me.defaultAccount.defaultWallet.currency", "BTC")
 	p.by("processor-balance", vars{"walletId": p.wallet}).want(oneWallet+"balance", "100000")
 
-	l := call(t, p.house.address, map[string]string{"X-API-KEY": p.header.Get("X-Api-Key")})
-	p.watch(l, "1", "processor-updates", nil)
+	l := p.updates("1", "processor-updates", nil)
 	made := p.by("processor-receive", vars{"input": vars{
 		"recipientWalletId": p.wallet, "memo": "Order 7", "descriptionHash": nil, "amount": 700, "expiresIn": 60,
 	}})
