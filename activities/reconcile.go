@@ -34,22 +34,29 @@ type UpkeepSteps struct {
 }
 
 // RepairOrphans looks for payments that are not terminal and have no open workflow, and starts it again; watchers as well.
+// What cannot be started keeps no other waiting: it is named in the result, logged, and tried again by the next run.
 func (u *UpkeepSteps) RepairOrphans(ctx context.Context) (step.Repaired, error) {
 	defer heartbeating(ctx)()
-	rows, err := u.Ledger.UnresolvedOlderThan(ctx, u.OrphanAfter)
-	if err != nil {
-		return step.Repaired{}, err
-	}
-	repaired := step.Repaired{Looked: len(rows)}
-	failed := u.Ensure(ctx) // what cannot be started must not keep the others waiting
-	for _, row := range rows {
+	var repaired step.Repaired
+	ensured := u.Ensure(ctx)
+	for row, err := range u.Ledger.UnresolvedOlderThan(ctx, u.OrphanAfter) {
+		if err != nil {
+			return repaired, err
+		}
+		repaired.Looked++
 		restarted, err := u.Resume(ctx, row)
-		failed = errors.Join(failed, err)
+		if ctx.Err() != nil {
+			return repaired, ctx.Err()
+		}
+		if err != nil {
+			u.Log.ErrorContext(ctx, "the workflow of a payment could not be looked for or started", "payment_id", row.ID.String(), "node", row.Node, "error", err)
+			repaired.Failed = append(repaired.Failed, row.ID)
+		}
 		if restarted {
 			repaired.Restarted = append(repaired.Restarted, row.ID)
 		}
 	}
-	return repaired, failed
+	return repaired, ensured
 }
 
 // lockGrace is how long after its end a lock is left to its workflow.

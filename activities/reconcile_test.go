@@ -56,23 +56,32 @@ func TestRepairLooksOnlyAtOldPaymentsThatAreNotOver(t *testing.T) {
 
 func compareID(a, b payment.ID) int { return strings.Compare(a.String(), b.String()) }
 
-// One orphan that cannot be started again must not keep the others waiting.
+// One orphan that cannot be started again keeps no other waiting, however many held payments there are.
 func TestRepairGoesOnAfterOneThatCannotBeStarted(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	for range 3 {
-		h.reserved(h.peer.MakeInvoice(100))
+	const many = 1001 // more than two pages
+	for range many {
+		h.reserved(h.peer.MakeInvoice(1))
 	}
 	h.clock.Advance(2 * time.Minute)
-	calls := 0
-	_, err := act(t.Context(), plain(h.upkeep(func(context.Context, ledger.Payment) (bool, error) {
-		if calls++; calls == 1 {
+	looked := map[payment.ID]bool{}
+	var first, last payment.ID
+	repaired := must(t, plain(h.upkeep(func(_ context.Context, row ledger.Payment) (bool, error) {
+		if len(looked) == 0 {
+			first = row.ID
+		}
+		last, looked[row.ID] = row.ID, true
+		if row.ID == first {
 			return false, errors.New("no")
 		}
-		return true, nil
+		return len(looked) == many, nil
 	}).RepairOrphans), 0)
-	if err == nil || calls != 3 {
-		t.Fatalf("tried %d of 3, error %v", calls, err)
+	if len(looked) != many || repaired.Looked != many {
+		t.Errorf("looked at %d payments, says %d, want %d", len(looked), repaired.Looked, many)
+	}
+	if !slices.Equal(repaired.Failed, []payment.ID{first}) || !slices.Equal(repaired.Restarted, []payment.ID{last}) {
+		t.Errorf("failed %v, restarted %v; want %v, %v", repaired.Failed, repaired.Restarted, first, last)
 	}
 }
 

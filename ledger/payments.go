@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/ledger/internal/db"
@@ -155,12 +156,31 @@ func (l *Ledger) LivePayments(ctx context.Context, node string) ([]Payment, erro
 	return paymentsOf(rows), coded(err)
 }
 
-// UnresolvedOlderThan lists payments that are not over although they began that long ago, oldest first, at most 1000.
-func (l *Ledger) UnresolvedOlderThan(ctx context.Context, age time.Duration) ([]Payment, error) {
-	const most = 1000
-	rows, err := l.q.UnresolvedBefore(ctx, db.UnresolvedBeforeParams{Age: age, Given: l.given(), MaxRows: most})
-	return paymentsOf(rows), coded(err)
+// UnresolvedOlderThan reads every payment that is not over although it began that long ago, oldest first. It reads page by
+// page, so that ten thousand held payments are no burden and hide no later one. An error ends the sequence.
+func (l *Ledger) UnresolvedOlderThan(ctx context.Context, age time.Duration) iter.Seq2[Payment, error] {
+	return func(yield func(Payment, error) bool) {
+		for page := (db.UnresolvedBeforeParams{Age: age, Given: l.given(), MaxRows: pageOfUnresolved}); ; {
+			rows, err := l.q.UnresolvedBefore(ctx, page)
+			if err != nil {
+				yield(Payment{}, coded(err))
+				return
+			}
+			for _, row := range rows {
+				if !yield(paymentOf(row), nil) {
+					return
+				}
+				page.AfterAt, page.AfterID = row.CreatedAt, row.ID
+			}
+			if len(rows) < pageOfUnresolved {
+				return
+			}
+		}
+	}
 }
+
+// pageOfUnresolved is how many payments UnresolvedOlderThan reads at once.
+const pageOfUnresolved = 500
 
 // PaymentsResolvedSince lists a node's payments that ended (settled, failed or refused) at or after a time, oldest first,
 // at most limit.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -17,16 +18,13 @@ type Reconciled struct {
 }
 
 // Reconcile runs on a schedule: it starts the workflow of every payment that has lost its own, keeps the ledger's sums
-// and snapshots fresh, and compares the ledger with each node that answers.
+// and snapshots fresh, and compares the ledger with each node that answers. One part that fails keeps no other from its
+// turn; the run then ends as failed.
 func Reconcile(ctx workflow.Context, nodes []string) (Reconciled, error) {
 	out := Reconciled{Comparisons: map[string]step.Comparison{}}
 	ctx = chore(ctx, WatchersQueue)
-	if err := workflow.ExecuteActivity(ctx, step.RepairOrphans).Get(ctx, &out.Repaired); err != nil {
-		return out, err
-	}
-	if err := workflow.ExecuteActivity(ctx, step.KeepLedger).Get(ctx, nil); err != nil {
-		return out, err
-	}
+	repairing := workflow.ExecuteActivity(ctx, step.RepairOrphans).Get(ctx, &out.Repaired)
+	keeping := workflow.ExecuteActivity(ctx, step.KeepLedger).Get(ctx, nil)
 	for _, node := range nodes {
 		var comparison step.Comparison
 		nodeCtx := chore(ctx, NodeQueue(node))
@@ -36,7 +34,7 @@ func Reconcile(ctx workflow.Context, nodes []string) (Reconciled, error) {
 		}
 		out.Comparisons[node] = comparison
 	}
-	return out, nil
+	return out, errors.Join(repairing, keeping)
 }
 
 // chore gives up soon: the next run comes by schedule.

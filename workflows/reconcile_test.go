@@ -72,14 +72,18 @@ func TestReconcileWithANodeUnreachable(t *testing.T) {
 	}
 }
 
+// One part that fails keeps no other from its turn: the books are compared while a payment's workflow cannot be found.
 func TestReconcileWithTheLedgerAway(t *testing.T) {
-	for name, away := range map[string][2]error{"repair": {errAway, nil}, "keep": {nil, errAway}} {
+	for name, away := range map[string][2]error{"repair": {errAway, nil}, "keep": {nil, errAway}, "both": {errAway, errAway}} {
 		t.Run(name, func(t *testing.T) {
-			env, _ := newChore(t)
+			env, seen := newChore(t)
 			chores(env, away[0], away[1], 0)
 			env.ExecuteWorkflow("Reconcile", []string{"alpha"})
 			if env.GetWorkflowError() == nil {
 				t.Error("want an error: the next run comes by schedule")
+			}
+			if last := seen.scheduled[len(seen.scheduled)-1]; last.name != step.CompareNode {
+				t.Errorf("the last part was %s, the node was not compared", last.name)
 			}
 		})
 	}

@@ -191,6 +191,7 @@ type AddressInput struct {
 type Repaired struct {
 	Looked    int          `json:"looked"`
 	Restarted []payment.ID `json:"restarted,omitempty"`
+	Failed    []payment.ID `json:"failed,omitempty"` // could not be looked for or started: the next run tries again
 }
 
 // Comparison is the ledger against one node.

@@ -62,6 +62,7 @@ SELECT * FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND 
 
 -- name: UnresolvedBefore :many
 SELECT * FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND created_at < coalesce(sqlc.narg(given)::timestamptz, clock_timestamp()) - sqlc.arg(age)::interval
+   AND (created_at, id) > (sqlc.arg(after_at)::timestamptz, sqlc.arg(after_id)::uuid)
  ORDER BY created_at, id LIMIT sqlc.arg(max_rows);
 
 -- name: PaymentByHash :one

@@ -1175,17 +1175,26 @@ func (q *Queries) Transfer(ctx context.Context, arg TransferParams) (Payment, er
 
 const unresolvedBefore = `-- name: UnresolvedBefore :many
 SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments WHERE state IN ('reserved', 'dispatched', 'pending') AND created_at < coalesce($1::timestamptz, clock_timestamp()) - $2::interval
- ORDER BY created_at, id LIMIT $3
+   AND (created_at, id) > ($3::timestamptz, $4::uuid)
+ ORDER BY created_at, id LIMIT $5
 `
 
 type UnresolvedBeforeParams struct {
 	Given   *time.Time
 	Age     time.Duration
+	AfterAt time.Time
+	AfterID uuid.UUID
 	MaxRows int32
 }
 
 func (q *Queries) UnresolvedBefore(ctx context.Context, arg UnresolvedBeforeParams) ([]Payment, error) {
-	rows, err := q.db.Query(ctx, unresolvedBefore, arg.Given, arg.Age, arg.MaxRows)
+	rows, err := q.db.Query(ctx, unresolvedBefore,
+		arg.Given,
+		arg.Age,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}
