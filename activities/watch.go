@@ -122,32 +122,71 @@ func (w *WatchSteps) transactionChanged(ctx context.Context, tx lndclient.Transa
 	return w.Hint(ctx, row.ID)
 }
 
-// block credits every deposit that has become deep enough, moves the cursor, and hints payments that wait for depth.
+// block credits every deposit that has become deep enough, moves the cursor, and hints payments that wait for depth. LND's
+// wallet reads blocks apart from who announces them: the cursor waits while it lags behind, or it would pass a deposit.
 func (w *WatchSteps) block(ctx context.Context, height int32) error {
 	cursors, err := w.Ledger.Cursors(ctx, w.Name)
 	if err != nil {
 		return err
 	}
-	txs, err := w.Node.ListTransactions(ctx, max(cursors.BlockHeight-reorgWindow, 0))
+	info, err := w.Node.Info(ctx) // before the list: what the wallet has read by now is in it
 	if err != nil {
 		return err
 	}
-	for _, tx := range txs {
-		if err := w.deposits(ctx, tx); err != nil {
+	if err := w.depositsSince(ctx, max(cursors.BlockHeight-reorgWindow, 0)); err != nil {
+		return err
+	}
+	if info.SyncedToChain {
+		if err := w.Ledger.AdvanceBlocks(ctx, w.Name, height-w.Depth+1); err != nil {
 			return err
 		}
-	}
-	if err := w.Ledger.AdvanceBlocks(ctx, w.Name, height-w.Depth+1); err != nil {
-		return err
 	}
 	w.hintAll(ctx, payment.Onchain)
 	return nil
 }
 
+// depositsSince looks at every transaction from a height on, and at those of deposits that are awaited wherever they are.
+func (w *WatchSteps) depositsSince(ctx context.Context, height int32) error {
+	txs, err := w.Node.ListTransactions(ctx, height)
+	if err != nil {
+		return err
+	}
+	listed := map[string]bool{}
+	for _, tx := range txs {
+		listed[tx.TxID] = true
+		if err := w.deposits(ctx, tx); err != nil {
+			return err
+		}
+	}
+	awaited, err := w.Ledger.AwaitedDeposits(ctx, w.Name)
+	for _, txid := range awaited {
+		if listed[txid] {
+			continue
+		}
+		if err := w.lookAgain(ctx, txid); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// lookAgain looks at one transaction that pays an address of ours and is not credited.
+func (w *WatchSteps) lookAgain(ctx context.Context, txid string) error {
+	tx, err := w.Node.LookupTransaction(ctx, txid)
+	if errors.Is(err, lndclient.ErrNotFound) {
+		w.Log.InfoContext(ctx, "a deposit is gone before it confirmed: its sender has replaced it", "node", w.Name, "txid", txid)
+		return w.Ledger.DepositGone(ctx, w.Name, txid)
+	}
+	if err != nil {
+		return err
+	}
+	return w.deposits(ctx, tx)
+}
+
 // deposits credits the outputs of a transaction that pay addresses of ours, each outpoint once.
 func (w *WatchSteps) deposits(ctx context.Context, tx lndclient.Transaction) error {
 	for _, out := range tx.Outputs {
-		if !out.Ours {
+		if !out.Ours || out.Amount <= 0 { // an output of nothing can pay an address, and credits nothing
 			continue
 		}
 		deposit := ledger.Deposit{TxID: tx.TxID, Vout: out.Index, Address: out.Address, Amount: out.Amount, BlockHeight: tx.BlockHeight}

@@ -17,6 +17,7 @@ const (
 	stateOtherBody     = "HF003" // same id or idempotency key, other fingerprint
 	stateTooMany       = "HF006" // of callback endpoints
 	stateTooManyKeys   = "HF007"
+	stateNoBitcoin     = "HF008"
 	stateDeadlock      = "40P01"
 )
 
@@ -71,6 +72,8 @@ func coded(err error) error {
 		return payment.Errorf(payment.ReasonInvalidInput, "An account has at most ten callback endpoints. Delete one first.").Because(err)
 	case stateTooManyKeys:
 		return payment.Errorf(payment.ReasonInvalidInput, "An account has at most 100 API keys. Revoke one first: an expired key counts until it is revoked.").Because(err)
+	case stateNoBitcoin:
+		return noBitcoin().Because(err)
 	case "42P01", "42883", "22023", "42501", "28000": // no table, no function, no role, no right: not migrated
 		return payment.Errorf(payment.ReasonUnavailable, "The payment service is being set up. Try again later.").Because(fmt.Errorf("%w: %w", ErrNotSetUp, err))
 	case "55P03", "57014", stateDeadlock, "40001": // lock or statement timeout, deadlock, serialization: all rolled back
@@ -89,6 +92,10 @@ func noPayment() *payment.Error {
 
 func otherBody() *payment.Error {
 	return payment.Errorf(payment.ReasonIdempotencyConflict, "This idempotency key was used for another request. Use a new key for a new payment.")
+}
+
+func noBitcoin() *payment.Error {
+	return payment.Errorf(payment.ReasonInvalidInput, "This wallet holds no bitcoin and cannot receive them. Use a BTC wallet.")
 }
 
 // found answers missing when there is no row.

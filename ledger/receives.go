@@ -18,7 +18,8 @@ func noAddress() *payment.Error {
 }
 
 // AddInvoice records an open invoice, before anybody sees it. A known hash stays as it is. Errors: ReasonInvalidInput if
-// the account has another invoice with this external id, or if the id is not made of 1 to 100 letters, digits, _ and -.
+// the account has another invoice with this external id, if the id is not made of 1 to 100 letters, digits, _ and -, or if
+// the wallet holds no bitcoin.
 func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
 	if inv.ExternalID == "" {
 		inv.ExternalID = inv.Hash.String()
@@ -63,18 +64,22 @@ func (l *Ledger) InvoiceByExternalID(ctx context.Context, account payment.Accoun
 	return invoiceOf(row), found(err, noInvoice())
 }
 
-// CancelInvoice closes an open invoice; a canceled one is no error. Errors: ReasonPaymentNotFound, ReasonAlreadyPaid.
+// CancelInvoice closes an open invoice; a canceled one is no error. Errors: ReasonPaymentNotFound, ReasonAlreadyPaid, and
+// ReasonConflict while a payment inside the ledger has it.
 func (l *Ledger) CancelInvoice(ctx context.Context, hash payment.Hash) error {
-	changed, err := l.q.CancelInvoice(ctx, hash[:])
-	if err != nil || changed > 0 {
-		l.announceInvoice(ctx, hash)
+	state, err := l.q.CancelInvoice(ctx, hash[:])
+	switch {
+	case err != nil:
 		return coded(err)
-	}
-	inv, err := l.Invoice(ctx, hash)
-	if err == nil && inv.State == InvoicePaid {
+	case state == "":
+		return noInvoice()
+	case state == "paying":
+		return payment.Errorf(payment.ReasonConflict, "Another wallet is paying this invoice at this moment. Look at it again in a moment.")
+	case state == string(InvoicePaid):
 		return payment.Errorf(payment.ReasonAlreadyPaid, "Invoice is already paid.")
 	}
-	return err
+	l.announceInvoice(ctx, hash)
+	return nil
 }
 
 // RecordInvoicePreimage keeps the proof of payment of an invoice that nobody can pay any more over lightning: it has settled,
@@ -97,7 +102,7 @@ func (l *Ledger) CreditInvoice(ctx context.Context, node string, hash payment.Ha
 }
 
 // AddAddress records whose wallet an address credits, before anybody sees it. A known address keeps its owner:
-// ReasonInvalidAddress if that is another wallet.
+// ReasonInvalidAddress if that is another wallet; ReasonInvalidInput if the wallet holds no bitcoin.
 func (l *Ledger) AddAddress(ctx context.Context, a Address) error {
 	err := l.q.AddAddress(ctx, db.AddAddressParams{
 		Address: a.Address, WalletID: a.WalletID, AccountID: a.AccountID, Node: a.Node, Given: l.given(),
@@ -155,6 +160,18 @@ func depositParams(node string, d Deposit, credit bool, given *time.Time) db.Rec
 	return db.RecordDepositParams{
 		Node: node, Txid: d.TxID, Vout: int64(d.Vout), Address: d.Address, Sat: int64(d.Amount), Height: d.BlockHeight, Credit: credit, Given: given,
 	}
+}
+
+// AwaitedDeposits lists the transactions of a node's deposits that are seen, not credited, and not gone.
+func (l *Ledger) AwaitedDeposits(ctx context.Context, node string) (txids []string, err error) {
+	txids, err = l.q.AwaitedDeposits(ctx, node)
+	return txids, coded(err)
+}
+
+// DepositGone notes that a node knows nothing of a transaction any more, because its sender has replaced it: what was not
+// credited is no longer awaited. Seen again, it is.
+func (l *Ledger) DepositGone(ctx context.Context, node, txid string) error {
+	return coded(l.q.DepositGone(ctx, db.DepositGoneParams{Node: node, Txid: txid, Given: l.given()}))
 }
 
 // PendingDeposits lists what a wallet has coming, oldest first.

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,62 @@ func TestInvoiceIsCreditedOnce(t *testing.T) {
 	wantReason(t, l.CancelInvoice(t.Context(), hash), payment.ReasonAlreadyPaid)
 	if paid := must[[]ledger.Invoice](t)(l.InvoicesPaidSince(t.Context(), "bank", inv.PaidAt)); len(paid) != 1 || paid[0].Hash != hash {
 		t.Fatalf("paid since: %+v", paid)
+	}
+	ledgertest.Balanced(t, l)
+}
+
+// An invoice that a wallet of ours is paying cannot be canceled any more, whatever became of it at LND; before, and when the
+// payment has failed, it can.
+func TestInvoiceBeingPaidInsideCannotBeCanceled(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.New(t)
+	payer, w := sender(t, l)
+	pays := func(hash payment.Hash) payment.Request {
+		req := intraledger(payer, w, payment.KeyID{}, 5*sat)
+		req.PaymentHash = hash
+		return req
+	}
+	paid, given := ownInvoice(t, l, w, 5*sat, time.Hour), ownInvoice(t, l, w, 5*sat, time.Hour)
+	settles, fails := pays(paid), pays(given)
+	for _, req := range []payment.Request{settles, fails} {
+		mustPayment(t, payment.Reserved)(l.Reserve(t.Context(), req))
+		wantReason(t, l.CancelInvoice(t.Context(), req.PaymentHash), payment.ReasonConflict)
+	}
+	mustPayment(t, payment.Settled)(l.Settle(t.Context(), settles.ID, 0))
+	wantReason(t, l.CancelInvoice(t.Context(), paid), payment.ReasonAlreadyPaid)
+	mustPayment(t, payment.Failed)(l.Void(t.Context(), fails, payment.Failure{Reason: payment.ReasonCanceled, Message: "x"}, 0))
+	if err := l.CancelInvoice(t.Context(), given); err != nil {
+		t.Fatal(err)
+	}
+	mustPayment(t, payment.Refused)(l.Reserve(t.Context(), pays(given)))
+	ledgertest.Balanced(t, l)
+}
+
+// Many cancel and pay at once: either it is canceled and nobody pays, or it is paid and nobody was told that it is canceled.
+func TestCancelAndPayInsideAtOnce(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.New(t)
+	payer, w := sender(t, l)
+	for range 20 {
+		hash := ownInvoice(t, l, w, 5*sat, time.Hour)
+		var canceled, paid atomic.Int32
+		together(4, func(i int) {
+			if i%2 == 0 {
+				if l.CancelInvoice(t.Context(), hash) == nil {
+					canceled.Add(1)
+				}
+				return
+			}
+			req := intraledger(payer, w, payment.KeyID{}, 5*sat)
+			req.PaymentHash = hash
+			if row, err := l.Reserve(t.Context(), req); err == nil && row.State == payment.Reserved {
+				mustPayment(t, payment.Settled)(l.Settle(t.Context(), req.ID, 0))
+				paid.Add(1)
+			}
+		})
+		if (canceled.Load() > 0) == (paid.Load() > 0) || paid.Load() > 1 {
+			t.Fatalf("canceled %d times, paid %d times", canceled.Load(), paid.Load())
+		}
 	}
 	ledgertest.Balanced(t, l)
 }

@@ -50,6 +50,9 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 	if err == nil && !ask.OnBehalf && wallet.AccountID != ask.AccountID {
 		err = noWallet(ask.WalletID)
 	}
+	if err == nil {
+		err = receivesBitcoin(wallet)
+	}
 	if err != nil {
 		return step.Invoice{}, err
 	}
@@ -100,7 +103,7 @@ func (s *Starter) externalIDFree(ctx context.Context, account payment.AccountID,
 
 // CreateAddress makes an on-chain address on our node. It belongs to the wallet for ever.
 func (s *Starter) CreateAddress(ctx context.Context, account payment.AccountID, wallet payment.WalletID) (string, error) {
-	node, err := s.ownWallet(ctx, account, wallet)
+	node, err := s.receiver(ctx, account, wallet)
 	if err != nil {
 		return "", err
 	}
@@ -118,6 +121,25 @@ func (s *Starter) ownWallet(ctx context.Context, account payment.AccountID, id p
 		return "", err
 	}
 	return s.node()
+}
+
+// receiver is ownWallet for a wallet that is to receive.
+func (s *Starter) receiver(ctx context.Context, account payment.AccountID, id payment.WalletID) (node string, err error) {
+	wallet, err := s.ledger.Wallet(ctx, id)
+	if err == nil && wallet.AccountID == account {
+		err = receivesBitcoin(wallet)
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.ownWallet(ctx, account, id)
+}
+
+func receivesBitcoin(wallet ledger.Wallet) error {
+	if wallet.Currency != payment.BTC {
+		return payment.Errorf(payment.ReasonInvalidInput, "This wallet holds no bitcoin and cannot receive them. Use a BTC wallet.")
+	}
+	return nil
 }
 
 func noWallet(id payment.WalletID) *payment.Error {

@@ -14,8 +14,8 @@ SELECT * FROM invoices WHERE request = lower(sqlc.arg(request)::text);
 -- name: InvoiceByExternalID :one
 SELECT * FROM invoices WHERE account_id = $1 AND external_id = $2 AND NOT on_behalf;
 
--- name: CancelInvoice :execrows
-UPDATE invoices SET state = 'canceled' WHERE hash = $1 AND state = 'open';
+-- name: CancelInvoice :one
+SELECT coalesce(invoice_cancel(sqlc.arg(hash)), '')::text;
 
 -- name: RecordInvoicePreimage :exec
 UPDATE invoices SET preimage = sqlc.arg(preimage)::bytea WHERE hash = sqlc.arg(hash) AND preimage IS NULL;
@@ -43,6 +43,12 @@ SELECT a.* FROM (SELECT * FROM addresses new WHERE new.wallet_id = sqlc.arg(wall
 -- name: RecordDeposit :one
 SELECT deposit_record(sqlc.arg(node), sqlc.arg(txid), sqlc.arg(vout), sqlc.arg(address), sqlc.arg(sat), sqlc.arg(height), sqlc.arg(credit), sqlc.narg(given));
 
+-- name: DepositGone :exec
+SELECT deposit_gone(sqlc.arg(node), sqlc.arg(txid), sqlc.narg(given));
+
+-- name: AwaitedDeposits :many
+SELECT DISTINCT txid FROM deposits WHERE node = $1 AND credited_at IS NULL AND gone_at IS NULL ORDER BY txid;
+
 -- name: AdvanceBlocks :exec
 INSERT INTO cursors AS c (node, block_height) VALUES ($1, $2)
 ON CONFLICT (node) DO UPDATE SET block_height = greatest(c.block_height, excluded.block_height);
@@ -51,7 +57,7 @@ ON CONFLICT (node) DO UPDATE SET block_height = greatest(c.block_height, exclude
 SELECT * FROM cursors WHERE node = $1;
 
 -- name: PendingDeposits :many
-SELECT * FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL ORDER BY seen_at, txid, vout;
+SELECT * FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL AND gone_at IS NULL ORDER BY seen_at, txid, vout;
 
 -- name: CreditedInvoicesSince :many
 SELECT * FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= sqlc.arg(since)::timestamptz ORDER BY paid_at, hash;

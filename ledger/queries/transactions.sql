@@ -20,7 +20,7 @@ SELECT * FROM transaction_details
 SELECT receipt_id(format('deposit:%s:%s', d.txid, d.vout))::uuid AS id, w.account_id, w.currency, d.* FROM wallets w
  CROSS JOIN LATERAL (
     SELECT * FROM deposits d
-     WHERE d.wallet_id = w.id AND d.credited_at IS NULL AND (sqlc.narg(address)::text IS NULL OR d.address = sqlc.narg(address))
+     WHERE d.wallet_id = w.id AND d.credited_at IS NULL AND d.gone_at IS NULL AND (sqlc.narg(address)::text IS NULL OR d.address = sqlc.narg(address))
      ORDER BY d.seen_at DESC LIMIT sqlc.arg(max_rows)
  ) d
  WHERE w.account_id = sqlc.arg(account_id) AND (sqlc.arg(wallet_ids)::uuid[] = '{}' OR w.id = ANY (sqlc.arg(wallet_ids)::uuid[]))

@@ -92,6 +92,7 @@ type Deposit struct {
 	BlockHeight int32
 	SeenAt      time.Time
 	CreditedAt  *time.Time
+	GoneAt      *time.Time
 }
 
 type Invoice struct {

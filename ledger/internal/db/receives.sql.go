@@ -144,16 +144,39 @@ func (q *Queries) AdvanceBlocks(ctx context.Context, arg AdvanceBlocksParams) er
 	return err
 }
 
-const cancelInvoice = `-- name: CancelInvoice :execrows
-UPDATE invoices SET state = 'canceled' WHERE hash = $1 AND state = 'open'
+const awaitedDeposits = `-- name: AwaitedDeposits :many
+SELECT DISTINCT txid FROM deposits WHERE node = $1 AND credited_at IS NULL AND gone_at IS NULL ORDER BY txid
 `
 
-func (q *Queries) CancelInvoice(ctx context.Context, hash []byte) (int64, error) {
-	result, err := q.db.Exec(ctx, cancelInvoice, hash)
+func (q *Queries) AwaitedDeposits(ctx context.Context, node string) ([]string, error) {
+	rows, err := q.db.Query(ctx, awaitedDeposits, node)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var txid string
+		if err := rows.Scan(&txid); err != nil {
+			return nil, err
+		}
+		items = append(items, txid)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const cancelInvoice = `-- name: CancelInvoice :one
+SELECT coalesce(invoice_cancel($1), '')::text
+`
+
+func (q *Queries) CancelInvoice(ctx context.Context, hash []byte) (string, error) {
+	row := q.db.QueryRow(ctx, cancelInvoice, hash)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const creditInvoice = `-- name: CreditInvoice :one
@@ -182,7 +205,7 @@ func (q *Queries) CreditInvoice(ctx context.Context, arg CreditInvoiceParams) (b
 }
 
 const creditedDepositsSince = `-- name: CreditedDepositsSince :many
-SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at FROM deposits WHERE node = $1 AND credited_at >= $2::timestamptz ORDER BY credited_at, txid, vout
+SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at, gone_at FROM deposits WHERE node = $1 AND credited_at >= $2::timestamptz ORDER BY credited_at, txid, vout
 `
 
 type CreditedDepositsSinceParams struct {
@@ -209,6 +232,7 @@ func (q *Queries) CreditedDepositsSince(ctx context.Context, arg CreditedDeposit
 			&i.BlockHeight,
 			&i.SeenAt,
 			&i.CreditedAt,
+			&i.GoneAt,
 		); err != nil {
 			return nil, err
 		}
@@ -279,6 +303,21 @@ func (q *Queries) Cursors(ctx context.Context, node string) (Cursor, error) {
 	var i Cursor
 	err := row.Scan(&i.Node, &i.SettleIndex, &i.BlockHeight)
 	return i, err
+}
+
+const depositGone = `-- name: DepositGone :exec
+SELECT deposit_gone($1, $2, $3)
+`
+
+type DepositGoneParams struct {
+	Node  string
+	Txid  string
+	Given *time.Time
+}
+
+func (q *Queries) DepositGone(ctx context.Context, arg DepositGoneParams) error {
+	_, err := q.db.Exec(ctx, depositGone, arg.Node, arg.Txid, arg.Given)
+	return err
 }
 
 const invoice = `-- name: Invoice :one
@@ -383,7 +422,7 @@ func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice
 }
 
 const pendingDeposits = `-- name: PendingDeposits :many
-SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL ORDER BY seen_at, txid, vout
+SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at, gone_at FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL AND gone_at IS NULL ORDER BY seen_at, txid, vout
 `
 
 func (q *Queries) PendingDeposits(ctx context.Context, walletID uuid.UUID) ([]Deposit, error) {
@@ -405,6 +444,7 @@ func (q *Queries) PendingDeposits(ctx context.Context, walletID uuid.UUID) ([]De
 			&i.BlockHeight,
 			&i.SeenAt,
 			&i.CreditedAt,
+			&i.GoneAt,
 		); err != nil {
 			return nil, err
 		}

@@ -79,10 +79,10 @@ func (q *Queries) InvoicesPage(ctx context.Context, arg InvoicesPageParams) ([]I
 }
 
 const pendingReceives = `-- name: PendingReceives :many
-SELECT receipt_id(format('deposit:%s:%s', d.txid, d.vout))::uuid AS id, w.account_id, w.currency, d.txid, d.vout, d.address, d.wallet_id, d.node, d.amount_sat, d.block_height, d.seen_at, d.credited_at FROM wallets w
+SELECT receipt_id(format('deposit:%s:%s', d.txid, d.vout))::uuid AS id, w.account_id, w.currency, d.txid, d.vout, d.address, d.wallet_id, d.node, d.amount_sat, d.block_height, d.seen_at, d.credited_at, d.gone_at FROM wallets w
  CROSS JOIN LATERAL (
-    SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at FROM deposits d
-     WHERE d.wallet_id = w.id AND d.credited_at IS NULL AND ($1::text IS NULL OR d.address = $1)
+    SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at, gone_at FROM deposits d
+     WHERE d.wallet_id = w.id AND d.credited_at IS NULL AND d.gone_at IS NULL AND ($1::text IS NULL OR d.address = $1)
      ORDER BY d.seen_at DESC LIMIT $2
  ) d
  WHERE w.account_id = $3 AND ($4::uuid[] = '{}' OR w.id = ANY ($4::uuid[]))
@@ -109,6 +109,7 @@ type PendingReceivesRow struct {
 	BlockHeight int32
 	SeenAt      time.Time
 	CreditedAt  *time.Time
+	GoneAt      *time.Time
 }
 
 func (q *Queries) PendingReceives(ctx context.Context, arg PendingReceivesParams) ([]PendingReceivesRow, error) {
@@ -138,6 +139,7 @@ func (q *Queries) PendingReceives(ctx context.Context, arg PendingReceivesParams
 			&i.BlockHeight,
 			&i.SeenAt,
 			&i.CreditedAt,
+			&i.GoneAt,
 		); err != nil {
 			return nil, err
 		}
