@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/holdfast-pay/holdfast/activities/step"
+	"github.com/holdfast-pay/holdfast/payment"
 )
 
 // pursuit is how a kind of payment is asked after once it may have left.
@@ -39,17 +40,21 @@ func (s *saga) conclude(ctx workflow.Context, word step.Word) error {
 	return s.void(ctx, *word.Failure, word.Attempt)
 }
 
-// pursue waits for the terminal word: for hours or days if it takes that. What wakes it is a hint of the watcher, an
-// operator, or the following activity; each time LND or the chain is asked, and only its word counts.
+// pursue waits for the terminal word: for hours or days if it takes that. Each turn of the loop is one word of LND or the chain,
+// and only its word counts.
 func (s *saga) pursue(ctx workflow.Context, p pursuit, word step.Word) (step.Word, error) {
 	ctx = detached(ctx)
 	s.sent = true
+	poll := &poller{}
+	defer poll.stop()
 	for !word.Terminal() {
-		s.hear(ctx, word)
 		if outgrown(ctx) {
+			poll.stop()
+			s.hear(ctx, word)
 			return word, workflow.NewContinueAsNewError(ctx, workflow.GetInfo(ctx).WorkflowType.Name, s.req)
 		}
-		word = s.await(ctx, p)
+		s.hear(ctx, word)
+		word = s.nextWord(ctx, p, poll)
 	}
 	s.word = word
 	return word, nil
@@ -76,45 +81,93 @@ func (s *saga) hear(ctx workflow.Context, word step.Word) {
 	s.tell(ctx)
 }
 
-// await follows until something happens, then asks. It returns every word, also one that is not terminal.
-func (s *saga) await(ctx workflow.Context, p pursuit) step.Word {
-	if s.abandon.wanted {
-		return s.tryAbandon(ctx, p)
-	}
-	followCtx, stop := workflow.WithCancel(following(ctx, s.req.Node, p.what))
-	defer stop()
-	followed := workflow.ExecuteActivity(followCtx, p.follow, s.req)
-
+// nextWord is what the poll finds, or what LND or the chain says when a hint of the watcher or an operator makes us ask. The poll
+// goes on meanwhile, but not while an abandon is decided: no attempt may be under way then.
+func (s *saga) nextWord(ctx workflow.Context, p pursuit, poll *poller) step.Word {
 	for {
-		var word step.Word
-		var ended, woken bool
-		sel := workflow.NewSelector(ctx)
-		sel.AddFuture(followed, func(f workflow.Future) { ended = f.Get(ctx, &word) == nil })
-		sel.AddReceive(s.news, func(c workflow.ReceiveChannel, _ bool) { woken = drain(c) })
-		sel.AddReceive(s.pokes, func(c workflow.ReceiveChannel, _ bool) { woken = drain(c) })
-		sel.Select(ctx)
-
+		if !poll.running() {
+			if s.abandon.wanted {
+				return s.tryAbandon(ctx, p)
+			}
+			poll.start(following(ctx, s.req.Node, p.what), p.follow, s.req)
+		}
+		found, woken := s.sleep(ctx, poll)
 		switch {
-		case ended:
-			return word
-		case !woken: // the following activity broke, which is a defect; do not spin
-			workflow.GetLogger(ctx).Error("following a payment broke", "payment_id", s.req.ID.String())
-			_ = workflow.Sleep(ctx, time.Minute)
-			return step.Word{Status: step.InFlight, Unknown: true, TxID: s.outcome.TxID, Note: "asking again"}
+		case woken == byPoll:
+			return found
+		case woken == byDefect:
+			return s.afterDefect(ctx)
 		case s.abandon.wanted:
-			stop()
-			_ = followed.Get(ctx, nil) // no attempt may be under way while we decide
-			return s.tryAbandon(ctx, p)
+			poll.end(ctx)
+		default:
+			if answer, err := s.ask(ctx, p.ask, p.what); err == nil {
+				return answer
+			}
 		}
-		word, err := s.ask(ctx, p.ask, p.what)
-		if err != nil {
-			continue
-		}
-		if word.Terminal() || outgrown(ctx) {
-			return word
-		}
-		s.hear(ctx, word)
 	}
+}
+
+// wake is what ends a sleep.
+type wake int
+
+const (
+	byPoll   wake = iota + 1 // it has a word
+	byDefect                 // the poll broke: it is retried without end, so that it never should
+	byHint                   // the watcher or an operator wants us to ask
+)
+
+// sleep lasts until something happens. If the poll and a hint come together, the poll's word is taken.
+func (s *saga) sleep(ctx workflow.Context, poll *poller) (found step.Word, woken wake) {
+	hinted := func(c workflow.ReceiveChannel, _ bool) {
+		drain(c)
+		woken = byHint
+	}
+	workflow.NewSelector(ctx).
+		AddFuture(poll.answer, func(f workflow.Future) {
+			woken = byPoll
+			if f.Get(ctx, &found) != nil {
+				woken = byDefect
+			}
+			poll.answer = nil
+		}).
+		AddReceive(s.news, hinted).
+		AddReceive(s.pokes, hinted).
+		Select(ctx)
+	return found, woken
+}
+
+// afterDefect does not spin: it waits a little until the poll may start again.
+func (s *saga) afterDefect(ctx workflow.Context) step.Word {
+	workflow.GetLogger(ctx).Error("following a payment broke", "payment_id", s.req.ID.String())
+	_ = workflow.Sleep(ctx, time.Minute)
+	return step.Word{Status: step.InFlight, Unknown: true, TxID: s.outcome.TxID, Note: "asking again"}
+}
+
+// poller runs the activity that asks again and again, with back-off, until the word is terminal.
+type poller struct {
+	answer workflow.Future // nil: it does not run
+	cancel workflow.CancelFunc
+}
+
+func (p *poller) running() bool { return p.answer != nil }
+
+func (p *poller) start(ctx workflow.Context, name string, req payment.Request) {
+	ctx, p.cancel = workflow.WithCancel(ctx)
+	p.answer = workflow.ExecuteActivity(ctx, name, req)
+}
+
+// stop asks it to end.
+func (p *poller) stop() {
+	if p.running() {
+		p.cancel()
+	}
+}
+
+// end stops it and waits until no attempt is under way.
+func (p *poller) end(ctx workflow.Context) {
+	p.stop()
+	_ = p.answer.Get(ctx, nil)
+	p.answer = nil
 }
 
 func (s *saga) ask(ctx workflow.Context, name, what string) (word step.Word, err error) {
@@ -134,17 +187,16 @@ func (s *saga) tryAbandon(ctx workflow.Context, p pursuit) step.Word {
 	switch {
 	case word.Terminal():
 	case word.Rescue != "": // granted, and not over: what decides is which transaction confirms
-		s.abandon = abandonment{answers: s.abandon.answers + 1}
+		s.abandon = abandonment{answered: s.abandon.answered + 1}
 	default:
 		refusal := "The payment is not abandoned: the money may still move (" + strings.TrimSuffix(word.Note, ".") + ")."
-		s.abandon = abandonment{answers: s.abandon.answers + 1, refusal: refusal}
+		s.abandon = abandonment{answered: s.abandon.answered + 1, refusal: refusal}
 	}
 	return word
 }
 
 // drain empties a channel of hints: one question answers them all.
-func drain(c workflow.ReceiveChannel) bool {
+func drain(c workflow.ReceiveChannel) {
 	for c.ReceiveAsync(nil) {
 	}
-	return true
 }

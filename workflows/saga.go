@@ -32,9 +32,9 @@ type saga struct {
 
 // abandonment is an operator's wish to give a payment up, and the answer.
 type abandonment struct {
-	wanted  bool
-	answers int    // how many wishes were refused; a granted one is answered by the end
-	refusal string // why the last wish was not granted
+	wanted   bool
+	answered int    // how many wishes were refused, or granted as a rescue; one that ends the payment is answered by the end
+	refusal  string // why the last wish was not granted
 }
 
 // open registers the door. It must be a saga's first call: an update may come with the first task.
@@ -164,10 +164,10 @@ func (s *saga) onAbandon(ctx workflow.Context) (payment.Outcome, error) {
 			return s.outcome, err
 		}
 	}
-	target := s.abandon.answers + 1
+	target := s.abandon.answered + 1
 	s.abandon.wanted = true
 	s.pokes.SendAsync(struct{}{})
-	if err := s.until(ctx, func() bool { return s.abandon.answers >= target || s.over() }); err != nil {
+	if err := s.until(ctx, func() bool { return s.abandon.answered >= target || s.over() }); err != nil {
 		return s.outcome, err
 	}
 	if !s.over() && s.abandon.refusal != "" {
