@@ -61,8 +61,11 @@ func (n *NodeSteps) bump(ctx context.Context, row ledger.Payment, word step.Word
 		build = n.rescue
 	}
 	tx, err := build(ctx, row, txs, rate)
+	if why := n.unbuilt(ctx, row, err); why != nil {
+		return step.Bumped{Word: word, Refusal: why}, nil
+	}
 	if err != nil {
-		return n.unbuilt(ctx, row, word, err)
+		return step.Bumped{}, err
 	}
 	row, refused, err := n.storeAndBroadcast(ctx, row, tx)
 	switch {
@@ -78,9 +81,8 @@ func (n *NodeSteps) bump(ctx context.Context, row ledger.Payment, word step.Word
 	}
 	bumped := step.Bumped{Word: word, SatPerVByte: tx.SatPerVByte}
 	if refused {
-		failure := payment.Errorf(payment.ReasonPublishRejected,
+		bumped.Refusal = &payment.Errorf(payment.ReasonPublishRejected,
 			"The mempool refuses the transaction at %d sat/vB; it is kept and offered again, and the payment goes on. Try a higher rate.", tx.SatPerVByte).Failure
-		bumped.Refusal = &failure
 	}
 	return bumped, nil
 }
@@ -90,16 +92,20 @@ func notBumped(word step.Word, why *payment.Error) (step.Bumped, error) {
 	return step.Bumped{Word: word, Refusal: &why.Failure}, nil
 }
 
-// unbuilt is a transaction that could not be built or signed. Nothing was stored, so nothing can have left.
-func (n *NodeSteps) unbuilt(ctx context.Context, row ledger.Payment, word step.Word, err error) (step.Bumped, error) {
+// unbuilt tells the operator why a transaction was not built or signed; nothing was stored, so nothing can have left. It is nil
+// for no error, and for one that asking again may cure.
+func (n *NodeSteps) unbuilt(ctx context.Context, row ledger.Payment, err error) *payment.Failure {
+	if err == nil {
+		return nil
+	}
 	n.Log.WarnContext(ctx, "no dearer transaction", "payment_id", row.ID.String(), "node", n.Name, "error", err)
 	if coded, ok := errors.AsType[*payment.Error](err); ok {
-		return notBumped(word, coded)
+		return &coded.Failure
 	}
 	if _, ok := errors.AsType[*lndclient.Error](err); ok {
-		return notBumped(word, payment.Errorf(payment.ReasonNodeOffline, "Our node did not sign a dearer transaction; the payment goes on as it was. Try again later."))
+		return &payment.Errorf(payment.ReasonNodeOffline, "Our node did not sign a dearer transaction; the payment goes on as it was. Try again later.").Failure
 	}
-	return step.Bumped{}, err
+	return nil
 }
 
 // AbandonOnchain takes a payment back that has left and still waits: it spends one of its inputs back to our node, dear
@@ -127,12 +133,12 @@ func (n *NodeSteps) AbandonOnchain(ctx context.Context, req payment.Request) (st
 		return word, nil
 	}
 	tx, err := n.rescue(ctx, row, txs, n.rateNow(ctx, row, txs))
+	if why := n.unbuilt(ctx, row, err); why != nil {
+		word.Note = why.Message
+		return word, nil
+	}
 	if err != nil {
-		bumped, err := n.unbuilt(ctx, row, word, err)
-		if bumped.Refusal != nil {
-			word.Note = bumped.Refusal.Message
-		}
-		return word, err
+		return step.Word{}, err
 	}
 	row, refused, err := n.storeAndBroadcast(ctx, row, tx)
 	if err != nil || !row.Send.Granted {

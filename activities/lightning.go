@@ -17,7 +17,7 @@ type NodeSteps struct {
 	Ledger  *ledger.Ledger
 	Node    lndclient.Node
 	Name    string // of the node, as in payment.Request.Node
-	Network string // mainnet, testnet, signet, regtest
+	Network string // mainnet, testnet, testnet4, signet, regtest
 	Timing  Timing
 	// Depth is how many confirmations make a transaction final, for payments and deposits.
 	Depth int32
@@ -33,56 +33,110 @@ type NodeSteps struct {
 // became of a payment is the same step.
 func (n *NodeSteps) SendLightning(ctx context.Context, req payment.Request) (step.Word, error) {
 	defer heartbeating(ctx)()
-	return n.advance(ctx, req, n.Timing.Follow, n.send)
+	return n.sendOrFollow(ctx, req, n.Timing.Follow)
 }
 
 // FollowLightning is SendLightning that answers only with a terminal word and is retried until then.
 func (n *NodeSteps) FollowLightning(ctx context.Context, req payment.Request) (step.Word, error) {
 	defer heartbeating(ctx)()
-	return onlyTerminal(n.advance(ctx, req, 0, n.send))
+	return onlyTerminal(n.sendOrFollow(ctx, req, 0))
+}
+
+func (n *NodeSteps) sendOrFollow(ctx context.Context, req payment.Request, follow time.Duration) (step.Word, error) {
+	found, err := n.find(ctx, req)
+	switch {
+	case err != nil:
+		return step.Word{}, err
+	case found.verdict == unregistered:
+		return n.send(ctx, found.row, found.known.Index, follow)
+	default:
+		return n.wordOn(ctx, found, follow)
+	}
 }
 
 // AbandonLightning gives up a payment that LND has certainly not registered, instead of sending it again, or that LND has
 // lost. The saga makes sure that no other step of this payment runs meanwhile.
 func (n *NodeSteps) AbandonLightning(ctx context.Context, req payment.Request) (step.Word, error) {
 	defer heartbeating(ctx)()
-	word, err := n.advance(ctx, req, 0, func(_ context.Context, row ledger.Payment, _ uint64, _ time.Duration) (step.Word, error) {
-		return notPaid(row, payment.ReasonAbandoned), nil
-	})
-	if err != nil || word.Terminal() || word.Unknown {
+	found, err := n.find(ctx, req)
+	switch {
+	case err != nil:
+		return step.Word{}, err
+	case found.verdict == unregistered:
+		return notPaid(found.row, payment.ReasonAbandoned), nil
+	}
+	word, err := n.wordOn(ctx, found, 0)
+	if err != nil || found.verdict != ours || word.Terminal() {
 		return word, err
 	}
 	return n.abandonLost(ctx, req, word)
 }
 
-// unsent is what to do with a payment that LND does not have; stale is the index of an earlier payment of that hash.
-type unsent func(ctx context.Context, row ledger.Payment, stale uint64, follow time.Duration) (step.Word, error)
+// standing is a payment as the ledger and LND have it.
+type standing struct {
+	row     ledger.Payment
+	known   lndclient.Payment // zero if LND has none of that hash, or does not answer
+	err     error             // of LND
+	verdict verdict
+}
 
-// advance decides by the row and by LND's present word.
-func (n *NodeSteps) advance(ctx context.Context, req payment.Request, follow time.Duration, unsent unsent) (step.Word, error) {
-	// LND first, the row second: if the row is not fenced now, nothing of ours had left when LND spoke.
+// verdict is what row and LND say together.
+type verdict int
+
+const (
+	ended        verdict = iota + 1 // the row is terminal
+	unanswered                      // LND does not say
+	ours                            // LND has it
+	another                         // LND has a payment of that hash that lives or was paid, and we have sent none
+	mayArrive                       // LND has not registered it; an earlier call of ours may still arrive
+	unregistered                    // LND does not have it, and none of our calls can arrive any more
+)
+
+// find asks LND first and reads the row second: if the row is not fenced now, nothing of ours had left when LND spoke.
+func (n *NodeSteps) find(ctx context.Context, req payment.Request) (standing, error) {
 	known, err := n.Node.LookupPayment(ctx, req.PaymentHash)
 	row, rowErr := n.Ledger.Payment(ctx, req.ID)
 	if rowErr != nil {
-		return step.Word{}, rowErr
+		return standing{}, rowErr
 	}
-	if row.State.Terminal() {
-		return wordOfRow(row), nil
-	}
+	return standing{row: row, known: known, err: err, verdict: n.judge(row, known, err)}, nil
+}
+
+func (n *NodeSteps) judge(row ledger.Payment, known lndclient.Payment, err error) verdict {
 	fenced := row.Send.Attempt > 0
 	switch {
+	case row.State.Terminal():
+		return ended
 	case err != nil && !errors.Is(err, lndclient.ErrNotFound):
-		return n.silent(ctx, row, err)
+		return unanswered
 	case err == nil && fenced && known.Index > row.Send.Baseline:
-		return n.follow(ctx, row, known, follow)
-	case err == nil && !fenced && known.Status == lndclient.Succeeded:
-		return notPaid(row, payment.ReasonAlreadyPaid), nil // paid before us, by somebody else
-	case err == nil && !fenced && known.Status == lndclient.InFlight:
-		return notPaid(row, payment.ReasonPaymentInFlight), nil // somebody else's: we have not sent
+		return ours
+	case err == nil && !fenced && known.Status != lndclient.Failed:
+		return another
 	case fenced && n.Now().Before(row.Send.Deadline.Add(n.Timing.Margin)):
-		return n.unsure(ctx, row, "LND has not registered it; an earlier call may still arrive")
+		return mayArrive
 	default:
-		return unsent(ctx, row, known.Index, follow) // known is zero, or a failed payment from before
+		return unregistered // known is zero, or an earlier payment: one that failed, or one below the baseline
+	}
+}
+
+// wordOn turns a verdict into a word, where nothing is to be sent.
+func (n *NodeSteps) wordOn(ctx context.Context, found standing, follow time.Duration) (step.Word, error) {
+	row := found.row
+	switch found.verdict {
+	case ended:
+		return wordOfRow(row), nil
+	case unanswered:
+		return n.silent(ctx, row, found.err)
+	case ours:
+		return n.follow(ctx, row, found.known, follow)
+	case another:
+		if found.known.Status == lndclient.Succeeded {
+			return notPaid(row, payment.ReasonAlreadyPaid), nil
+		}
+		return notPaid(row, payment.ReasonPaymentInFlight), nil
+	default:
+		return n.unsure(ctx, row, "LND has not registered it; an earlier call may still arrive")
 	}
 }
 
