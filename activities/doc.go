@@ -1,5 +1,5 @@
 // Package activities holds the side effects that workflows call, grouped by what they touch: the ledger, lightning,
-// on-chain, receives, the watcher of a node, callback endpoints, and the upkeep of the house. Names, inputs and results are in
+// on-chain, fees, receives, the watcher of a node, callback endpoints, and the upkeep of the house. Names, inputs and results are in
 // activities/step.
 //
 // An activity is either one SQL transaction guarded by the payment's row, or one outside call that looks before it acts.

@@ -3,6 +3,7 @@ package activities
 import (
 	"errors"
 
+	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
@@ -17,6 +18,14 @@ func failureOf(err error) payment.Failure {
 // explain is the message for the user behind a reason that LND or the chain gave.
 func explain(reason payment.Reason) payment.Failure {
 	return payment.Failure{Reason: reason, Message: explanation(reason)}
+}
+
+// whyOr is the reason that LND gave for its refusal, or another one if it gave none.
+func whyOr(err error, otherwise payment.Reason) payment.Reason {
+	if why := lndclient.WhyRefused(err); why != "" {
+		return why
+	}
+	return otherwise
 }
 
 // takenBack is a payment whose rescue has confirmed.

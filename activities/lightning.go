@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/activities/step"
@@ -11,23 +10,6 @@ import (
 	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/payment"
 )
-
-// NodeSteps are the steps that need one LND node.
-type NodeSteps struct {
-	Ledger  *ledger.Ledger
-	Node    lndclient.Node
-	Name    string // of the node, as in payment.Request.Node
-	Network string // mainnet, testnet, testnet4, signet, regtest
-	Timing  Timing
-	// Depth is how many confirmations make a transaction final, for payments and deposits.
-	Depth int32
-	// MaxFeeRate bounds fee bumps and rescues, in sat/vB. Zero: DefaultMaxFeeRate.
-	MaxFeeRate uint64
-	Now        func() time.Time
-	// Compared is told of every comparison with the node, to show it. nil: nobody is.
-	Compared func(step.Check)
-	Log      *slog.Logger
-}
 
 // SendLightning looks, sends if LND has never registered this payment, and follows it for some seconds. Asking what
 // became of a payment is the same step.
@@ -138,25 +120,6 @@ func (n *NodeSteps) wordOn(ctx context.Context, found standing, follow time.Dura
 	default:
 		return n.unsure(ctx, row, "LND has not registered it; an earlier call may still arrive")
 	}
-}
-
-// silent is LND not answering. Before the first fence nothing can have left.
-func (n *NodeSteps) silent(ctx context.Context, row ledger.Payment, err error) (step.Word, error) {
-	n.Log.WarnContext(ctx, "LND does not answer", "payment_id", row.ID.String(), "node", n.Name, "attempt", row.Send.Attempt, "error", err)
-	if row.Send.Attempt == 0 {
-		return notPaid(row, payment.ReasonNodeOffline), nil
-	}
-	return n.unsure(ctx, row, "LND node "+n.Name+" does not answer")
-}
-
-// unsure notes that a fenced payment may be in flight: from then on the watcher hints its saga.
-func (n *NodeSteps) unsure(ctx context.Context, row ledger.Payment, note string) (step.Word, error) {
-	if err := n.Ledger.RecordPending(ctx, row.ID, row.Expiry); err != nil {
-		return step.Word{}, err
-	}
-	word := unknown(note)
-	word.Expiry, word.TxID = row.Expiry, row.TxID
-	return word, nil
 }
 
 // send fences the row and asks LND to pay. The fence is a compare-and-set on the attempt that we saw, so at most one

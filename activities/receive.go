@@ -77,24 +77,6 @@ func (n *NodeSteps) CancelInvoice(ctx context.Context, in step.CancelInput) (ste
 	return step.Closed{}, err
 }
 
-// ProbeFee looks for the best single route. LND computes it from its graph: no HTLC is sent.
-func (n *NodeSteps) ProbeFee(ctx context.Context, in step.ProbeInput) (step.Probe, error) {
-	refuse := func(reason payment.Reason) (step.Probe, error) {
-		failure := explain(reason)
-		return step.Probe{Failure: &failure}, nil
-	}
-	fee, err := n.Node.EstimateRouteFee(ctx, in.Invoice, in.Amount)
-	switch {
-	case errors.Is(err, lndclient.ErrNotFound), lndclient.WhyRefused(err) == payment.ReasonNodeFunds: // in parts it may still go
-		return refuse(payment.ReasonNoRoute)
-	case errors.Is(err, lndclient.ErrRefused):
-		return refuse(whyOr(err, payment.ReasonNoRoute))
-	case err != nil:
-		return step.Probe{}, err
-	}
-	return step.Probe{Fee: fee}, nil
-}
-
 // AddAddress makes an address and records whose wallet it credits.
 func (n *NodeSteps) AddAddress(ctx context.Context, in step.AddressInput) (string, error) {
 	address, err := n.Node.NewAddress(ctx)

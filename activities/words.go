@@ -1,29 +1,12 @@
 package activities
 
 import (
-	"context"
-	"time"
-
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/holdfast-pay/holdfast/activities/step"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
 )
-
-// Timing bounds the calls to a node. Every call ends before its activity does, so that a late attempt cannot act.
-type Timing struct {
-	Call        time.Duration // one send or broadcast: after this it can no longer reach LND
-	Margin      time.Duration // beyond Call until NOT_FOUND is trusted: clocks differ
-	Follow      time.Duration // how long a send waits for the end before it answers "in flight"
-	Pathfinding time.Duration // routerrpc timeout_seconds: bounds the search for routes, not the HTLCs
-}
-
-// DefaultTiming suits a node on the same network.
-func DefaultTiming() Timing {
-	return Timing{Call: 5 * time.Second, Margin: 3 * time.Second, Follow: 3 * time.Second, Pathfinding: 30 * time.Second}
-}
 
 func paid(fee payment.Msat) step.Word { return step.Word{Status: step.Paid, Fee: fee} }
 
@@ -61,24 +44,4 @@ func onlyTerminal(word step.Word, err error) (step.Word, error) {
 	}
 	return word, temporal.NewApplicationErrorWithOptions("not final yet: "+word.Note, "NOT_FINAL",
 		temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
-}
-
-// heartbeating tells Temporal that this attempt is alive until the returned function is called.
-func heartbeating(ctx context.Context) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			activity.RecordHeartbeat(ctx)
-			select {
-			case <-done:
-				return
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	return func() { close(done) }
 }

@@ -46,5 +46,5 @@ func chore[In comparable, Out any](t *testing.T, workflow, name string, in In, a
 	if err := env.GetWorkflowResult(&got); err != nil || !same(got) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	wantReceiving(t, seen)
+	wantBrief(t, seen)
 }

@@ -1,5 +1,5 @@
 // Package workflows holds the durable processes: one file per kind of payment, each readable as the business process,
-// and the processes that receive, watch, reconcile and tell callback endpoints.
+// and the processes that receive, ask for fees, watch, reconcile and tell callback endpoints.
 //
 // It imports payment and activities/step, never a database or a client: what touches the world is an activity.
 //

@@ -36,11 +36,3 @@ func lightningPursuit() pursuit {
 		what:    "ask LND what became of the payment",
 	}
 }
-
-// end closes the saga, or lets an error through that only a defect can cause.
-func (s *saga) end(ctx workflow.Context, err error) (payment.Outcome, error) {
-	if err != nil {
-		return s.outcome, err
-	}
-	return s.close(ctx)
-}

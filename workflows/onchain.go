@@ -54,18 +54,6 @@ func onchainPursuit() pursuit {
 	}
 }
 
-// stop gives up if a step before the broadcast failed or the workflow was cancelled. A payment that had left already
-// (this saga was started again for it) is not over and goes on.
-func (s *saga) stop(ctx workflow.Context, failure *payment.Failure, cancelled error) (over bool, err error) {
-	switch {
-	case cancelled != nil:
-		err = s.giveUpCancelled(ctx)
-	case failure != nil:
-		err = s.giveUp(ctx, *failure)
-	}
-	return s.over(), err
-}
-
 // endReleased ends a payment that will not be broadcast: its inputs may be used by others.
 func (s *saga) endReleased(ctx workflow.Context, err error) (payment.Outcome, error) {
 	if err == nil {

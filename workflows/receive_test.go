@@ -51,7 +51,7 @@ func TestCreateInvoice(t *testing.T) {
 	if err := env.GetWorkflowResult(&got); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
-	wantReceiving(t, seen)
+	wantBrief(t, seen)
 }
 
 func TestCreateAddress(t *testing.T) {
@@ -68,11 +68,11 @@ func TestCreateAddress(t *testing.T) {
 	if err := env.GetWorkflowResult(&got); err != nil || got != "bcrt1qnew" {
 		t.Errorf("%q, %v", got, err)
 	}
-	wantReceiving(t, seen)
+	wantBrief(t, seen)
 }
 
-// wantReceiving checks that somebody who waits is not kept waiting for ever, and that the node's own workers do it.
-func wantReceiving(t *testing.T, seen *recorder) {
+// wantBrief checks that somebody who waits is not kept waiting for ever, and that the node's own workers do it.
+func wantBrief(t *testing.T, seen *recorder) {
 	t.Helper()
 	if len(seen.scheduled) != 1 {
 		t.Fatalf("scheduled %v", seen.scheduled)

@@ -68,6 +68,14 @@ func open(ctx workflow.Context, req payment.Request) (*saga, error) {
 // over reports whether the payment's row is terminal.
 func (s *saga) over() bool { return s.outcome.State.Terminal() }
 
+// end closes the saga, or lets an error through that only a defect can cause.
+func (s *saga) end(ctx workflow.Context, err error) (payment.Outcome, error) {
+	if err != nil {
+		return s.outcome, err
+	}
+	return s.close(ctx)
+}
+
 // close tells the end of the story and lets every caller have the answer.
 func (s *saga) close(ctx workflow.Context) (payment.Outcome, error) {
 	s.answered = true
@@ -107,6 +115,18 @@ func (s *saga) giveUp(ctx workflow.Context, failure payment.Failure) error {
 // giveUpCancelled is giveUp for a workflow that somebody cancelled.
 func (s *saga) giveUpCancelled(ctx workflow.Context) error {
 	return s.giveUp(ctx, payment.Failure{Reason: payment.ReasonCanceled, Message: "The payment was cancelled before anything was sent."})
+}
+
+// stop gives up if a step before the broadcast failed or the workflow was cancelled. A payment that had left already
+// (this saga was started again for it) is not over and goes on.
+func (s *saga) stop(ctx workflow.Context, failure *payment.Failure, cancelled error) (over bool, err error) {
+	switch {
+	case cancelled != nil:
+		err = s.giveUpCancelled(ctx)
+	case failure != nil:
+		err = s.giveUp(ctx, *failure)
+	}
+	return s.over(), err
 }
 
 // record runs one transaction in the ledger and remembers what the row says now. One at a time and none after the end:

@@ -45,6 +45,17 @@ func onNode(ctx workflow.Context, node, summary string) workflow.Context {
 	})
 }
 
+// onNodeBriefly is a call to one LND node that gives up after some seconds: somebody waits for the answer, and no money depends on it.
+func onNodeBriefly(ctx workflow.Context, node, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              NodeQueue(node),
+		StartToCloseTimeout:    4 * time.Second,
+		ScheduleToCloseTimeout: 6 * time.Second,
+		Summary:                summary,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, MaximumInterval: 2 * time.Second},
+	})
+}
+
 // following asks again and again until the word is terminal. An attempt without one ends in a benign error, so that
 // waiting for days adds nothing to the history.
 func following(ctx workflow.Context, node, summary string) workflow.Context {
