@@ -26,7 +26,9 @@ func TestAbandonGivesUpWhatLNDNeverRegisteredAndSendsNothing(t *testing.T) {
 	h.bank.Fail(lndfake.SendPayment, lndfake.BeforeEffect, lndclient.KindUnknown)
 	must(t, h.steps.SendLightning, req)
 	wantUnknown(t, must(t, h.steps.AbandonLightning, req))
-	h.pastDeadline()
+	h.pastDeadline() // it may have reached LND in time, and wait there
+	wantUnknown(t, must(t, h.steps.AbandonLightning, req))
+	h.pastStall()
 	word := must(t, h.steps.AbandonLightning, req)
 	wantNotPaid(t, word, payment.ReasonAbandoned, 1)
 	h.conclude(req, word)
@@ -76,7 +78,7 @@ func TestAbandonedUnderANewerAttemptIsNotGivenBack(t *testing.T) {
 	req := h.reserved(h.peer.MakeInvoice(5000))
 	h.bank.Fail(lndfake.SendPayment, lndfake.BeforeEffect, lndclient.KindUnknown)
 	must(t, h.steps.SendLightning, req)
-	h.pastDeadline()
+	h.pastStall()
 	evidence := must(t, h.steps.AbandonLightning, req)
 	word := must(t, h.steps.SendLightning, req) // a zombie that woke up
 	wantPaid(t, word, sat)

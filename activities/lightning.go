@@ -44,6 +44,8 @@ func (n *NodeSteps) AbandonLightning(ctx context.Context, req payment.Request) (
 	switch {
 	case err != nil:
 		return step.Word{}, err
+	case found.verdict == unregistered && n.mayStall(found.row):
+		return n.unsure(ctx, found.row, "LND has not registered it; a call that reached it may be stalled for some minutes")
 	case found.verdict == unregistered:
 		return notPaid(found.row, payment.ReasonAbandoned), nil
 	}
@@ -70,8 +72,9 @@ const (
 	unanswered                      // LND does not say
 	ours                            // LND has it
 	another                         // LND has a payment of that hash that lives or was paid, and we have sent none
-	mayArrive                       // LND has not registered it; an earlier call of ours may still arrive
+	mayArrive                       // LND has not registered our last call, and it may still arrive
 	unregistered                    // LND does not have it, and none of our calls can arrive any more
+	forgotten                       // LND has shown our HTLC before, and now knows nothing of it: its records were deleted
 )
 
 // find asks LND first and reads the row second: if the row is not fenced now, nothing of ours had left when LND spoke.
@@ -80,6 +83,11 @@ func (n *NodeSteps) find(ctx context.Context, req payment.Request) (standing, er
 	row, rowErr := n.Ledger.Payment(ctx, req.ID)
 	if rowErr != nil {
 		return standing{}, rowErr
+	}
+	if err == nil && row.Expiry > 0 && !isOurs(row, known) { // the row has an HTLC of ours: what LND says from now on is about it
+		if known, err = n.Node.LookupPayment(ctx, req.PaymentHash); err == nil {
+			row = shown(row, known)
+		}
 	}
 	return standing{row: row, known: known, err: err, verdict: n.judge(row, known, err)}, nil
 }
@@ -91,15 +99,44 @@ func (n *NodeSteps) judge(row ledger.Payment, known lndclient.Payment, err error
 		return ended
 	case err != nil && !errors.Is(err, lndclient.ErrNotFound):
 		return unanswered
-	case err == nil && fenced && known.Index > row.Send.Baseline:
-		return ours
 	case err == nil && !fenced && known.Status != lndclient.Failed:
 		return another
-	case fenced && n.Now().Before(row.Send.Deadline.Add(n.Timing.Margin)):
+	case err == nil && isOurs(row, known) && !(known.Status == lndclient.Failed && row.Send.Attempt > 1 && n.mayArrive(row)):
+		return ours // but not where an earlier attempt has failed and the last one is on its way
+	case fenced && n.mayArrive(row):
 		return mayArrive
+	case err != nil && row.Expiry > 0:
+		return forgotten
 	default:
 		return unregistered // known is zero, or an earlier payment: one that failed, or one below the baseline
 	}
+}
+
+// isOurs reports whether what LND has of the row's hash comes from our sends. LND has one payment per hash, and sends a hash
+// again only when it has failed: at the first fence there was none, or a failed one with the index that is our baseline. So
+// whatever has not failed is ours. The index alone does not tell: an lnd on SQLite gives the failed one's to the next, and
+// one that changes its database numbers them anew.
+func isOurs(row ledger.Payment, known lndclient.Payment) bool {
+	return row.Send.Attempt > 0 && (known.Status != lndclient.Failed || known.Index > row.Send.Baseline)
+}
+
+// shown is the row as it is to be read once LND has certainly shown our own send, whatever its index: that is above the baseline.
+func shown(row ledger.Payment, known lndclient.Payment) ledger.Payment {
+	if known.Index <= row.Send.Baseline {
+		row.Send.Baseline = known.Index - 1
+	}
+	return row
+}
+
+// mayArrive reports whether our last call may still reach LND.
+func (n *NodeSteps) mayArrive(row ledger.Payment) bool {
+	return n.Now().Before(row.Send.Deadline.Add(n.Timing.Margin))
+}
+
+// mayStall reports whether our last call may have reached LND in time and wait there for its database. To send again meanwhile is
+// safe, because LND refuses a hash that it has; to give up is not.
+func (n *NodeSteps) mayStall(row ledger.Payment) bool {
+	return row.Send.Attempt > 0 && n.Now().Before(row.Send.Deadline.Add(n.Timing.Stall))
 }
 
 // wordOn turns a verdict into a word, where nothing is to be sent.
@@ -117,8 +154,12 @@ func (n *NodeSteps) wordOn(ctx context.Context, found standing, follow time.Dura
 			return notPaid(row, payment.ReasonAlreadyPaid), nil
 		}
 		return notPaid(row, payment.ReasonPaymentInFlight), nil
+	case forgotten:
+		n.Log.ErrorContext(ctx, "LND had this payment and knows nothing of it any more: were its payments deleted, or its database restored?",
+			"payment_id", row.ID.String(), "node", n.Name, "payment_hash", row.PaymentHash.String())
+		return n.unsure(ctx, row, "LND had it and knows nothing of it any more: whether it was paid is to be found out from the receiver")
 	default:
-		return n.unsure(ctx, row, "LND has not registered it; an earlier call may still arrive")
+		return n.unsure(ctx, row, "LND has not registered our last call, which may still arrive")
 	}
 }
 
@@ -133,8 +174,8 @@ func (n *NodeSteps) send(ctx context.Context, row ledger.Payment, baseline uint6
 	// The call's time runs before the fence is asked for, so that it ends before the fence's deadline.
 	callCtx, cancel := context.WithTimeout(ctx, n.Timing.Call)
 	defer cancel()
-	seen := row.Send.Attempt
-	row, err = n.Ledger.BeginSend(ctx, row.ID, ledger.Fence{Seen: seen, Baseline: baseline, CallTimeout: n.Timing.Call})
+	earlier := row
+	row, err = n.Ledger.BeginSend(ctx, row.ID, ledger.Fence{Seen: earlier.Send.Attempt, Baseline: baseline, CallTimeout: n.Timing.Call})
 	switch {
 	case err != nil:
 		return step.Word{}, err
@@ -151,10 +192,10 @@ func (n *NodeSteps) send(ctx context.Context, row ledger.Payment, baseline uint6
 		about.InfoContext(ctx, "payment sent")
 	}
 	switch {
-	case err == nil && sent.Index > row.Send.Baseline:
-		return n.follow(ctx, row, sent, follow)
+	case err == nil:
+		return n.follow(ctx, shown(row, sent), sent, follow)
 	case errors.Is(err, lndclient.ErrRefused):
-		return n.refused(ctx, row, lndclient.WhyRefused(err), follow)
+		return n.refused(ctx, earlier, row, lndclient.WhyRefused(err), follow)
 	case errors.Is(err, lndclient.ErrAlreadyExists):
 		return n.look(ctx, row, follow)
 	default:
@@ -174,11 +215,14 @@ func (n *NodeSteps) order(row ledger.Payment) (lndclient.SendPayment, error) {
 	return order, nil
 }
 
-// refused believes LND's "no" only if LND really has no payment of ours.
-func (n *NodeSteps) refused(ctx context.Context, row ledger.Payment, why payment.Reason, follow time.Duration) (step.Word, error) {
+// refused believes LND's "no" only if LND really has no payment of ours, and no call before this one can wait inside LND.
+func (n *NodeSteps) refused(ctx context.Context, earlier, row ledger.Payment, why payment.Reason, follow time.Duration) (step.Word, error) {
 	known, err := n.Node.LookupPayment(ctx, row.PaymentHash)
 	switch {
-	case errors.Is(err, lndclient.ErrNotFound), err == nil && known.Index <= row.Send.Baseline:
+	case errors.Is(err, lndclient.ErrNotFound), err == nil && !isOurs(row, known):
+		if n.mayStall(earlier) {
+			return n.unsure(ctx, row, "LND refused; an earlier call that reached it may be stalled for some minutes")
+		}
 		if why == "" {
 			why = payment.ReasonInternal
 		}
@@ -192,7 +236,7 @@ func (n *NodeSteps) refused(ctx context.Context, row ledger.Payment, why payment
 
 func (n *NodeSteps) look(ctx context.Context, row ledger.Payment, follow time.Duration) (step.Word, error) {
 	known, err := n.Node.LookupPayment(ctx, row.PaymentHash)
-	if err != nil || known.Index <= row.Send.Baseline {
+	if err != nil || !isOurs(row, known) {
 		return n.unsure(ctx, row, "LND says that it has the payment, and does not show it")
 	}
 	return n.follow(ctx, row, known, follow)
@@ -203,7 +247,7 @@ func (n *NodeSteps) follow(ctx context.Context, row ledger.Payment, known lndcli
 	if !known.Terminal() && wait > 0 {
 		waitCtx, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
-		if later, err := n.Node.FollowPayment(waitCtx, row.PaymentHash); err == nil && later.Index > row.Send.Baseline {
+		if later, err := n.Node.FollowPayment(waitCtx, row.PaymentHash); err == nil && isOurs(row, later) {
 			known = later
 		}
 	}
@@ -233,7 +277,7 @@ func (n *NodeSteps) pending(ctx context.Context, row ledger.Payment, known lndcl
 		return known, err
 	}
 	later, err := n.Node.LookupPayment(ctx, row.PaymentHash)
-	if err != nil || later.Index <= row.Send.Baseline {
+	if err != nil || !isOurs(row, later) {
 		return known, nil
 	}
 	if !later.Terminal() && later.Expiry != known.Expiry {

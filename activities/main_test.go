@@ -47,11 +47,11 @@ type house struct {
 	key     ledger.Key
 }
 
-func newHouse(t testing.TB) *house {
+func newHouse(t testing.TB, options ...lndfake.Option) *house {
 	t.Helper()
 	h := &house{t: t, url: ledgertest.Database(t), clock: &clock{now: time.Now().Truncate(time.Second)}}
 	h.ledger = ledgertest.Open(t, h.url, ledger.WithClock(h.clock.Now), ledger.WithMaxConns(8))
-	h.network = lndfake.New(lndfake.WithClock(h.clock.Now))
+	h.network = lndfake.New(append(options, lndfake.WithClock(h.clock.Now))...)
 	h.bank, h.peer = h.network.AddNode(bank), h.network.AddNode("peer")
 	h.books = &activities.LedgerSteps{Ledger: h.ledger}
 	h.steps = h.stepsOn(h.bank)
@@ -63,7 +63,7 @@ func newHouse(t testing.TB) *house {
 func (h *house) stepsOn(node lndclient.Node) *activities.NodeSteps {
 	return &activities.NodeSteps{
 		Ledger: h.ledger, Node: node, Name: bank, Network: lndclient.Regtest, Depth: depth, Now: h.clock.Now,
-		Timing: activities.Timing{Call: 20 * time.Second, Margin: 3 * time.Second, Follow: 30 * time.Millisecond, Pathfinding: time.Second},
+		Timing: activities.Timing{Call: 20 * time.Second, Margin: 3 * time.Second, Stall: 30 * time.Second, Follow: 30 * time.Millisecond, Pathfinding: time.Second},
 		Log:    slog.New(slog.DiscardHandler),
 	}
 }
@@ -96,6 +96,11 @@ func (c *clock) Advance(d time.Duration) {
 // pastDeadline is when no call that is under way now can reach LND any more.
 func (h *house) pastDeadline() {
 	h.clock.Advance(h.steps.Timing.Call + h.steps.Timing.Margin + time.Second)
+}
+
+// pastStall is when none can wait inside LND any more either.
+func (h *house) pastStall() {
+	h.clock.Advance(h.steps.Timing.Call + h.steps.Timing.Stall + time.Second)
 }
 
 // reserved is a lightning payment of an invoice, admitted by the ledger.

@@ -32,13 +32,14 @@ type NodeSteps struct {
 type Timing struct {
 	Call        time.Duration // one send or broadcast: after this it can no longer reach LND
 	Margin      time.Duration // beyond Call until NOT_FOUND is trusted: clocks differ
+	Stall       time.Duration // beyond Call until an operator may give up what LND has not registered: its database may be stalled
 	Follow      time.Duration // how long a send waits for the end before it answers "in flight"
 	Pathfinding time.Duration // routerrpc timeout_seconds: bounds the search for routes, not the HTLCs
 }
 
 // DefaultTiming suits a node on the same network.
 func DefaultTiming() Timing {
-	return Timing{Call: 5 * time.Second, Margin: 3 * time.Second, Follow: 3 * time.Second, Pathfinding: 30 * time.Second}
+	return Timing{Call: 5 * time.Second, Margin: 3 * time.Second, Stall: 2 * time.Minute, Follow: 3 * time.Second, Pathfinding: 30 * time.Second}
 }
 
 // silent is LND not answering. Before the first fence nothing can have left.

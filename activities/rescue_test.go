@@ -3,6 +3,7 @@ package activities_test
 import (
 	"testing"
 
+	"github.com/holdfast-pay/holdfast/activities"
 	"github.com/holdfast-pay/holdfast/activities/step"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
@@ -172,7 +173,7 @@ func TestComparisonKnowsEveryTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.network.Mine(1)
-	compared, err := h.steps.Compare(t.Context())
+	compared, err := h.steps.Compare(t.Context(), activities.CompareWindow)
 	if err != nil || compared.Checks[0].OK {
 		t.Fatalf("%s confirmed and nobody noticed: %+v, %v", signed.TxID, compared.Checks, err)
 	}

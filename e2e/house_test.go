@@ -139,7 +139,7 @@ func (h *house) balanced(t testing.TB, nodes ...string) {
 		}
 	}
 	for _, node := range append(nodes, bank) {
-		compared, err := h.steps(node).Compare(ctx)
+		compared, err := h.steps(node).Compare(ctx, activities.CompareWindow)
 		must(t, err)
 		for _, c := range compared.Checks {
 			if !c.OK {

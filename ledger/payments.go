@@ -160,7 +160,7 @@ func (l *Ledger) LivePayments(ctx context.Context, node string) ([]Payment, erro
 // page, so that ten thousand held payments are no burden and hide no later one. An error ends the sequence.
 func (l *Ledger) UnresolvedOlderThan(ctx context.Context, age time.Duration) iter.Seq2[Payment, error] {
 	return func(yield func(Payment, error) bool) {
-		for page := (db.UnresolvedBeforeParams{Age: age, Given: l.given(), MaxRows: pageOfUnresolved}); ; {
+		for page := (db.UnresolvedBeforeParams{Age: age, Given: l.given(), MaxRows: pageOfPayments}); ; {
 			rows, err := l.q.UnresolvedBefore(ctx, page)
 			if err != nil {
 				yield(Payment{}, coded(err))
@@ -172,20 +172,43 @@ func (l *Ledger) UnresolvedOlderThan(ctx context.Context, age time.Duration) ite
 				}
 				page.AfterAt, page.AfterID = row.CreatedAt, row.ID
 			}
-			if len(rows) < pageOfUnresolved {
+			if len(rows) < pageOfPayments {
 				return
 			}
 		}
 	}
 }
 
-// pageOfUnresolved is how many payments UnresolvedOlderThan reads at once.
-const pageOfUnresolved = 500
+// pageOfPayments is how many payments are read at once where all are wanted.
+const pageOfPayments = 500
 
-// PaymentsResolvedSince lists a node's payments that ended (settled, failed or refused) at or after a time, oldest first,
-// at most limit.
-func (l *Ledger) PaymentsResolvedSince(ctx context.Context, node string, since time.Time, limit int) ([]Payment, error) {
-	rows, err := l.q.PaymentsResolvedSince(ctx, db.PaymentsResolvedSinceParams{Node: node, Since: since, MaxRows: int32(limit)})
+// PaymentsResolvedSince reads every payment of a node that ended (settled, failed or refused) after a time, oldest first, page by
+// page. An error ends the sequence.
+func (l *Ledger) PaymentsResolvedSince(ctx context.Context, node string, since time.Time) iter.Seq2[Payment, error] {
+	return func(yield func(Payment, error) bool) {
+		for page := (db.PaymentsResolvedSinceParams{Node: node, AfterAt: since, MaxRows: pageOfPayments}); ; {
+			rows, err := l.q.PaymentsResolvedSince(ctx, page)
+			if err != nil {
+				yield(Payment{}, coded(err))
+				return
+			}
+			for _, row := range rows {
+				if !yield(paymentOf(row), nil) {
+					return
+				}
+				page.AfterAt, page.AfterID = *row.ResolvedAt, row.ID
+			}
+			if len(rows) < pageOfPayments {
+				return
+			}
+		}
+	}
+}
+
+// PaymentsGivenUpBefore lists a node's lightning payments that were sent and that an operator abandoned before a time: whether
+// LND pays one after all is to be looked at for as long as it has it.
+func (l *Ledger) PaymentsGivenUpBefore(ctx context.Context, node string, before time.Time) ([]Payment, error) {
+	rows, err := l.q.PaymentsGivenUpBefore(ctx, db.PaymentsGivenUpBeforeParams{Node: node, Before: before})
 	return paymentsOf(rows), coded(err)
 }
 

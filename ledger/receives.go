@@ -208,6 +208,31 @@ func (l *Ledger) InvoicesPaidSince(ctx context.Context, node string, since time.
 	return out, coded(err)
 }
 
+// InvoicesOpenSince lists a node's invoices that were made at or after a time and are neither paid nor canceled, oldest first.
+func (l *Ledger) InvoicesOpenSince(ctx context.Context, node string, since time.Time) ([]Invoice, error) {
+	rows, err := l.q.OpenInvoicesSince(ctx, db.OpenInvoicesSinceParams{Node: node, Since: since})
+	out := make([]Invoice, len(rows))
+	for i, row := range rows {
+		out[i] = invoiceOf(row)
+	}
+	return out, coded(err)
+}
+
+// MissedDeposits picks, from outputs that a node says have confirmed, those that pay an address of its wallets and are not
+// credited.
+func (l *Ledger) MissedDeposits(ctx context.Context, node string, outputs []Deposit) ([]Deposit, error) {
+	ask := db.MissedDepositsParams{Node: node}
+	for _, d := range outputs {
+		ask.Txids, ask.Vouts, ask.Addresses = append(ask.Txids, d.TxID), append(ask.Vouts, int64(d.Vout)), append(ask.Addresses, d.Address)
+	}
+	places, err := l.q.MissedDeposits(ctx, ask)
+	missed := make([]Deposit, len(places))
+	for i, place := range places {
+		missed[i] = outputs[place-1]
+	}
+	return missed, coded(err)
+}
+
 // DepositsCreditedSince lists a node's deposits that were credited at or after a time, oldest first.
 func (l *Ledger) DepositsCreditedSince(ctx context.Context, node string, since time.Time) ([]Deposit, error) {
 	rows, err := l.q.CreditedDepositsSince(ctx, db.CreditedDepositsSinceParams{Node: node, Since: since})

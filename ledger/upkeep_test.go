@@ -235,7 +235,13 @@ func TestListings(t *testing.T) {
 	if old == 0 || old >= 7 {
 		t.Fatalf("%d old, want some", old)
 	}
-	resolved := must[[]ledger.Payment](t)(l.PaymentsResolvedSince(t.Context(), "bank", time.Time{}, 10))
+	var resolved []ledger.Payment
+	for row, err := range l.PaymentsResolvedSince(t.Context(), "bank", time.Time{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		resolved = append(resolved, row)
+	}
 	if len(resolved) != 1 || resolved[0].ID != ids[0] {
 		t.Fatalf("resolved %+v", resolved)
 	}

@@ -119,12 +119,18 @@ END
 $$;
 -- +goose StatementEnd
 
+-- What the comparison with LND looks up: open invoices by age, and what an operator gave up although it had been sent.
+CREATE INDEX invoices_open_of_node ON invoices (node, created_at) WHERE state = 'open';
+CREATE INDEX payments_given_up_of_node ON payments (node, resolved_at)
+    WHERE state = 'failed' AND kind = 'lightning' AND attempt > 0 AND failure->>'reason' = 'ABANDONED';
+
 REVOKE UPDATE (state) ON invoices FROM holdfast_app; -- to cancel there is the function
 REVOKE EXECUTE ON FUNCTION receiver_guard(), deposit_gone(text, text, timestamptz), invoice_cancel(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION deposit_gone(text, text, timestamptz), invoice_cancel(bytea) TO holdfast_app;
 
 -- +goose Down
 GRANT UPDATE (state) ON invoices TO holdfast_app;
+DROP INDEX payments_given_up_of_node, invoices_open_of_node;
 DROP TRIGGER receiver_guard ON addresses;
 DROP TRIGGER receiver_guard ON invoices;
 DROP FUNCTION receiver_guard(), invoice_cancel(bytea), deposit_gone(text, text, timestamptz);

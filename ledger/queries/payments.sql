@@ -79,5 +79,11 @@ SELECT p.* FROM payment_transactions t JOIN payments p ON p.id = t.payment_id
 
 -- name: PaymentsResolvedSince :many
 SELECT * FROM payments
- WHERE kind <> 'intraledger' AND node = sqlc.arg(node)::text AND resolved_at IS NOT NULL AND resolved_at >= sqlc.arg(since)::timestamptz
+ WHERE kind <> 'intraledger' AND node = sqlc.arg(node)::text AND resolved_at IS NOT NULL AND (resolved_at, id) > (sqlc.arg(after_at)::timestamptz, sqlc.arg(after_id)::uuid)
  ORDER BY resolved_at, id LIMIT sqlc.arg(max_rows);
+
+-- name: PaymentsGivenUpBefore :many
+SELECT * FROM payments
+ WHERE node = sqlc.arg(node)::text AND state = 'failed' AND kind = 'lightning' AND attempt > 0 AND failure->>'reason' = 'ABANDONED'
+   AND resolved_at < sqlc.arg(before)::timestamptz
+ ORDER BY resolved_at, id;

@@ -62,5 +62,15 @@ SELECT * FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL AND gone_at 
 -- name: CreditedInvoicesSince :many
 SELECT * FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= sqlc.arg(since)::timestamptz ORDER BY paid_at, hash;
 
+-- name: OpenInvoicesSince :many
+SELECT * FROM invoices WHERE node = $1 AND state = 'open' AND created_at >= sqlc.arg(since)::timestamptz ORDER BY created_at, hash;
+
+-- name: MissedDeposits :many
+-- Of these outpoints and addresses, the places (from 1) of those that pay an address of the node's wallets and are not credited.
+SELECT i::integer FROM generate_subscripts(sqlc.arg(txids)::text[], 1) AS i
+  JOIN addresses a ON a.address = (sqlc.arg(addresses)::text[])[i] AND a.node = sqlc.arg(node)
+  LEFT JOIN deposits d ON d.txid = (sqlc.arg(txids)::text[])[i] AND d.vout = (sqlc.arg(vouts)::bigint[])[i]
+ WHERE d.credited_at IS NULL ORDER BY i;
+
 -- name: CreditedDepositsSince :many
 SELECT * FROM deposits WHERE node = $1 AND credited_at >= sqlc.arg(since)::timestamptz ORDER BY credited_at, txid, vout;

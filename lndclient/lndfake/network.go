@@ -21,6 +21,8 @@ type Network struct {
 	now   func() time.Time
 	nodes map[string]*Node // by pubkey
 	chain chain
+
+	reuseIndexes bool
 }
 
 // Option changes a new Network.
@@ -28,6 +30,10 @@ type Option func(*Network)
 
 // WithClock sets the time that invoices, payments and leases see; time.Now without it.
 func WithClock(now func() time.Time) Option { return func(n *Network) { n.now = now } }
+
+// WithReusedIndexes has the nodes number payments as an lnd on SQLite does: a failed one is deleted when its hash is sent again,
+// and the newest number is given anew.
+func WithReusedIndexes() Option { return func(n *Network) { n.reuseIndexes = true } }
 
 // New makes a network without nodes, on regtest.
 func New(options ...Option) *Network {

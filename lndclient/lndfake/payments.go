@@ -53,7 +53,9 @@ func (n *Node) SendPayment(ctx context.Context, send lndclient.SendPayment) (lnd
 		if known := n.payments[invoice.Hash]; known != nil && known.record.Status != lndclient.Failed {
 			return failure(SendPayment, lndclient.KindAlreadyExists, "payment is in transition or paid")
 		}
-		n.paymentIndex++
+		if known := n.payments[invoice.Hash]; known == nil || !n.network.reuseIndexes || known.record.Index != n.paymentIndex {
+			n.paymentIndex++
+		}
 		attempt := &outgoing{record: lndclient.Payment{
 			Hash: invoice.Hash, Index: n.paymentIndex, Status: lndclient.InFlight,
 			Amount: amount, CreatedAt: n.network.now(),

@@ -521,20 +521,97 @@ func (q *Queries) Payments(ctx context.Context, arg PaymentsParams) ([]Payment, 
 	return items, nil
 }
 
+const paymentsGivenUpBefore = `-- name: PaymentsGivenUpBefore :many
+SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments
+ WHERE node = $1::text AND state = 'failed' AND kind = 'lightning' AND attempt > 0 AND failure->>'reason' = 'ABANDONED'
+   AND resolved_at < $2::timestamptz
+ ORDER BY resolved_at, id
+`
+
+type PaymentsGivenUpBeforeParams struct {
+	Node   string
+	Before time.Time
+}
+
+func (q *Queries) PaymentsGivenUpBefore(ctx context.Context, arg PaymentsGivenUpBeforeParams) ([]Payment, error) {
+	rows, err := q.db.Query(ctx, paymentsGivenUpBefore, arg.Node, arg.Before)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Payment
+	for rows.Next() {
+		var i Payment
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Door,
+			&i.AccountID,
+			&i.WalletID,
+			&i.KeyID,
+			&i.Currency,
+			&i.IdempotencyKey,
+			&i.Fingerprint,
+			&i.Node,
+			&i.Amount,
+			&i.SendAll,
+			&i.FeeReserve,
+			&i.MaxFee,
+			&i.RecipientID,
+			&i.Invoice,
+			&i.PaymentHash,
+			&i.Address,
+			&i.Speed,
+			&i.Memo,
+			&i.State,
+			&i.Failure,
+			&i.Fee,
+			&i.FeeOverage,
+			&i.Preimage,
+			&i.Txid,
+			&i.RawTx,
+			&i.SignedFee,
+			&i.Attempt,
+			&i.FirstAt,
+			&i.Deadline,
+			&i.Baseline,
+			&i.Expiry,
+			&i.SpentAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.ResolvedAt,
+			&i.AccountLimitID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const paymentsResolvedSince = `-- name: PaymentsResolvedSince :many
 SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments
- WHERE kind <> 'intraledger' AND node = $1::text AND resolved_at IS NOT NULL AND resolved_at >= $2::timestamptz
- ORDER BY resolved_at, id LIMIT $3
+ WHERE kind <> 'intraledger' AND node = $1::text AND resolved_at IS NOT NULL AND (resolved_at, id) > ($2::timestamptz, $3::uuid)
+ ORDER BY resolved_at, id LIMIT $4
 `
 
 type PaymentsResolvedSinceParams struct {
 	Node    string
-	Since   time.Time
+	AfterAt time.Time
+	AfterID uuid.UUID
 	MaxRows int32
 }
 
 func (q *Queries) PaymentsResolvedSince(ctx context.Context, arg PaymentsResolvedSinceParams) ([]Payment, error) {
-	rows, err := q.db.Query(ctx, paymentsResolvedSince, arg.Node, arg.Since, arg.MaxRows)
+	rows, err := q.db.Query(ctx, paymentsResolvedSince,
+		arg.Node,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -421,6 +421,96 @@ func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice
 	return i, err
 }
 
+const missedDeposits = `-- name: MissedDeposits :many
+SELECT i::integer FROM generate_subscripts($1::text[], 1) AS i
+  JOIN addresses a ON a.address = ($2::text[])[i] AND a.node = $3
+  LEFT JOIN deposits d ON d.txid = ($1::text[])[i] AND d.vout = ($4::bigint[])[i]
+ WHERE d.credited_at IS NULL ORDER BY i
+`
+
+type MissedDepositsParams struct {
+	Txids     []string
+	Addresses []string
+	Node      string
+	Vouts     []int64
+}
+
+// Of these outpoints and addresses, the places (from 1) of those that pay an address of the node's wallets and are not credited.
+func (q *Queries) MissedDeposits(ctx context.Context, arg MissedDepositsParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, missedDeposits,
+		arg.Txids,
+		arg.Addresses,
+		arg.Node,
+		arg.Vouts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int32
+	for rows.Next() {
+		var i int32
+		if err := rows.Scan(&i); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openInvoicesSince = `-- name: OpenInvoicesSince :many
+SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id, webhook_url FROM invoices WHERE node = $1 AND state = 'open' AND created_at >= $2::timestamptz ORDER BY created_at, hash
+`
+
+type OpenInvoicesSinceParams struct {
+	Node  string
+	Since time.Time
+}
+
+func (q *Queries) OpenInvoicesSince(ctx context.Context, arg OpenInvoicesSinceParams) ([]Invoice, error) {
+	rows, err := q.db.Query(ctx, openInvoicesSince, arg.Node, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Invoice
+	for rows.Next() {
+		var i Invoice
+		if err := rows.Scan(
+			&i.Hash,
+			&i.WalletID,
+			&i.AccountID,
+			&i.Node,
+			&i.Request,
+			&i.Amount,
+			&i.Memo,
+			&i.DescriptionHash,
+			&i.ExternalID,
+			&i.OnBehalf,
+			&i.PaymentSecret,
+			&i.Preimage,
+			&i.State,
+			&i.Received,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.PaidAt,
+			&i.SettleIndex,
+			&i.PaymentID,
+			&i.WebhookUrl,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pendingDeposits = `-- name: PendingDeposits :many
 SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at, gone_at FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL AND gone_at IS NULL ORDER BY seen_at, txid, vout
 `
