@@ -26,7 +26,8 @@
 //  6. Rule 8: one payment per account and idempotency key; another fingerprint is an error.
 //  7. Rule 9: an on-chain payment is not dispatched before its signed transaction is stored. Every transaction of it is kept
 //     (payment_transactions); a replacement is stored under a new fence, is dearer, and none follows a rescue.
-//  8. Rule 10: a receive is credited once (index transfers_credit_once), with its cursor.
+//  8. Rule 10: a receive is credited once (index transfers_credit_once): an invoice with its cursor, a deposit before the
+//     cursor of blocks passes it. Only functions move cursors, and never back (trigger cursor_guard).
 //  9. Rule 12: transfers, transactions, events, spends and payments cannot be rewritten or deleted, by nobody.
 //  10. A payment moves only as payment.Moves allows (table payment_moves); what is final never changes.
 //  11. A batch gives what its calls would have got one by one, and one caller's mistake is not another's error.

@@ -184,7 +184,7 @@ func (l *Ledger) PendingDeposits(ctx context.Context, wallet payment.WalletID) (
 	return out, coded(err)
 }
 
-// AdvanceBlocks says that every deposit confirmed up to height is credited. It never goes back.
+// AdvanceBlocks says that every deposit confirmed up to height is credited: call it after the last of them. It never goes back.
 func (l *Ledger) AdvanceBlocks(ctx context.Context, node string, height int32) error {
 	return coded(l.q.AdvanceBlocks(ctx, db.AdvanceBlocksParams{Node: node, BlockHeight: height}))
 }

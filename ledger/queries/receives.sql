@@ -50,8 +50,7 @@ SELECT deposit_gone(sqlc.arg(node), sqlc.arg(txid), sqlc.narg(given));
 SELECT DISTINCT txid FROM deposits WHERE node = $1 AND credited_at IS NULL AND gone_at IS NULL ORDER BY txid;
 
 -- name: AdvanceBlocks :exec
-INSERT INTO cursors AS c (node, block_height) VALUES ($1, $2)
-ON CONFLICT (node) DO UPDATE SET block_height = greatest(c.block_height, excluded.block_height);
+SELECT blocks_advance(sqlc.arg(node), sqlc.arg(block_height));
 
 -- name: Cursors :one
 SELECT * FROM cursors WHERE node = $1;

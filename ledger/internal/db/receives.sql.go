@@ -130,8 +130,7 @@ func (q *Queries) Addresses(ctx context.Context, walletID uuid.UUID) ([]Address,
 }
 
 const advanceBlocks = `-- name: AdvanceBlocks :exec
-INSERT INTO cursors AS c (node, block_height) VALUES ($1, $2)
-ON CONFLICT (node) DO UPDATE SET block_height = greatest(c.block_height, excluded.block_height)
+SELECT blocks_advance($1, $2)
 `
 
 type AdvanceBlocksParams struct {
