@@ -45,5 +45,14 @@ func (l *Ledger) Lanes() int {
 	return len(l.reserves.lanes)
 }
 
+// Setting is what a setting of Postgres is for the ledger's connections.
+func (l *Ledger) Setting(ctx context.Context, name string) (value string, err error) {
+	err = l.pool.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
+	return value, err
+}
+
+// TooOld judges a server_version_num.
+func TooOld(version int) error { return tooOld(version) }
+
 // OnTx reads within a transaction of the test's own.
 func OnTx(tx pgx.Tx) *Ledger { return &Ledger{q: db.New(tx)} }

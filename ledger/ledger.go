@@ -36,11 +36,13 @@ func WithClock(now func() time.Time) Option { return func(s *settings) { s.clock
 func WithMaxConns(n int32) Option { return func(s *settings) { s.maxConns = n } }
 
 // sessionSettings: every connection acts with the ledger's own rights, and gives up soon rather than hold a lock for
-// long. UTC, because times are also written as text.
+// long. UTC, because times are also written as text. A commit waits for the disk, whatever the URL, the role, the database
+// or the server is set to (rule 13).
 func sessionSettings() map[string]string {
 	return map[string]string{
 		"role":                                role,
 		"timezone":                            "UTC",
+		"synchronous_commit":                  "on",
 		"statement_timeout":                   "15s",
 		"lock_timeout":                        "5s",
 		"idle_in_transaction_session_timeout": "15s",
@@ -53,7 +55,8 @@ const (
 	defaultMaxConns = 16
 )
 
-// Open connects to a migrated database and checks that it answers. Errors: ReasonUnavailable.
+// Open connects to a migrated database and checks that it answers and is fit: Postgres 15 or newer that keeps what it has
+// committed (rule 13). Errors: ReasonUnavailable.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Ledger, error) {
 	s := settings{maxConns: defaultMaxConns}
 	for _, opt := range opts {
@@ -73,9 +76,9 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Ledger, err
 	}
 	l := &Ledger{pool: pool, q: db.New(pool), clock: s.clock}
 	l.reserves.alone, l.reserves.together = l.reserveOne, l.reserveBatch
-	if _, err := l.q.DatabaseNow(ctx); err != nil {
+	if err := l.fit(ctx); err != nil {
 		pool.Close()
-		return nil, coded(err)
+		return nil, err
 	}
 	if _, err := l.q.Cursors(ctx, ""); err != nil && !isNoRows(err) {
 		pool.Close()

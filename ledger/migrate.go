@@ -22,7 +22,8 @@ const versions = "ledger_migrations"
 var migrations embed.FS
 
 // MigrateUp brings the schema to the newest version. Many may call it at once: one does the work. The user of the URL
-// owns the tables, and needs the right to create the role holdfast_app the first time.
+// owns the tables, and needs the right to create the role holdfast_app the first time. Errors: ReasonUnavailable before
+// Postgres 15.
 func MigrateUp(ctx context.Context, databaseURL string) error {
 	return withMigrations(ctx, databaseURL, func(p *goose.Provider) error {
 		_, err := p.Up(ctx)
@@ -53,7 +54,7 @@ func MigrateStatus(ctx context.Context, databaseURL string) ([]MigrationStatus, 
 	return out, err
 }
 
-func withMigrations(_ context.Context, databaseURL string, do func(*goose.Provider) error) (err error) {
+func withMigrations(ctx context.Context, databaseURL string, do func(*goose.Provider) error) (err error) {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
 		return badURL(err)
@@ -62,6 +63,13 @@ func withMigrations(_ context.Context, databaseURL string, do func(*goose.Provid
 	config.RuntimeParams["lock_timeout"] = "10s"
 	conn := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, conn.Close()) }()
+	var version int
+	if err := conn.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::integer").Scan(&version); err != nil {
+		return fmt.Errorf("migrate the ledger: %w", err)
+	}
+	if err := tooOld(version); err != nil {
+		return err
+	}
 	provider, err := newProvider(conn)
 	if err != nil {
 		return err

@@ -233,7 +233,8 @@ func TestAcknowledgedMeansDurable(t *testing.T) {
 	var unlogged, hasty int
 	queryRow(t, ledgertest.Database(t), `SELECT (SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relpersistence <> 'p'),
 		(SELECT count(*) FROM pg_proc, unnest(proconfig) c WHERE c LIKE 'synchronous_commit=%')
-		+ (SELECT count(*) FROM pg_db_role_setting, unnest(setconfig) c WHERE c LIKE 'synchronous_commit=%')`)(&unlogged, &hasty)
+		+ (SELECT count(*) FROM pg_db_role_setting, unnest(setconfig) c WHERE c LIKE 'synchronous_commit=%'
+			AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())))`)(&unlogged, &hasty)
 	if unlogged != 0 || hasty != 0 {
 		t.Fatalf("%d unlogged tables, %d settings of synchronous_commit", unlogged, hasty)
 	}
