@@ -8,7 +8,10 @@ SELECT 'trigger ' || want.name || ' on ' || want.table_ AS item,
                ('append_only_all', 'payments'), ('budget_open', 'api_keys'),
                ('payment_limit_fixed', 'payments'), ('account_limit_resolve', 'payments'), ('account_limits_open', 'accounts'),
                ('receive_guard', 'invoices'), ('receive_guard', 'addresses'), ('receive_guard', 'deposits'),
-               ('append_only', 'transactions'), ('append_only_all', 'transactions')) AS want(name, table_)
+               ('append_only', 'transactions'), ('append_only_all', 'transactions'),
+               ('cursor_guard', 'cursors'), ('append_only_all', 'cursors'),
+               ('callback_received', 'transactions'), ('callback_sent', 'payments'),
+               ('callback_delivery_guard', 'callback_deliveries'), ('append_only_all', 'callback_deliveries')) AS want(name, table_)
 UNION ALL
 SELECT 'index ' || want.name, coalesce((SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = to_regclass(want.name)), false)
   FROM (VALUES ('transfers_resolve_once'), ('transfers_one_per_payment'), ('transfers_credit_once'), ('payments_one_per_hash'), ('payments_idempotency')) AS want(name)

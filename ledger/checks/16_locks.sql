@@ -9,6 +9,6 @@ SELECT 'lock ' || l.ephemeral_id || ' (' || l.state || ')' AS item,
  WHERE s.key_id IS NOT NULL OR l.state = 'held' -- others may be forgotten when no window counts them
     OR EXISTS (SELECT FROM budgets b WHERE b.key_id = l.key_id AND l.spent_at >= ANY (b.oldest))
 UNION ALL
-SELECT 'trigger ' || name || ' on budget_locks',
-       EXISTS (SELECT FROM pg_trigger t WHERE t.tgname = name AND t.tgrelid = 'budget_locks'::regclass AND t.tgenabled IN ('O', 'A'))
-  FROM (VALUES ('lock_guard'), ('append_only_all')) AS want(name)
+SELECT 'trigger ' || want.name || ' on ' || want.table_,
+       EXISTS (SELECT FROM pg_trigger t WHERE t.tgname = want.name AND t.tgrelid = want.table_::regclass AND t.tgenabled IN ('O', 'A'))
+  FROM (VALUES ('lock_guard', 'budget_locks'), ('append_only_all', 'budget_locks')) AS want(name, table_)
