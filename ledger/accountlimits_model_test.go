@@ -70,10 +70,10 @@ func (m *limitMachine) reserve(t *rapid.T) {
 		t.Fatalf("%s at %v (%+v), want reserved at %v", p.State, p.CreatedAt, p.Failure, now)
 	}
 	spend := limitedSpend{req: req, key: key, hers: len(m.ofHouse.spends)}
-	m.ofHouse.spends = append(m.ofHouse.spends, naiveSpend{now, need})
+	m.ofHouse.count(now, need)
 	if own != nil {
 		spend.own = len(own.spends)
-		own.spends = append(own.spends, naiveSpend{now, need})
+		own.count(now, need)
 	}
 	m.live = append(m.live, spend)
 }

@@ -38,6 +38,7 @@ type naiveBudget struct {
 	head   time.Time
 	limits map[payment.Window]payment.Sat
 	spends []naiveSpend
+	begins [4]time.Time // by window: the oldest spend that nobody has retired yet; zero for none
 }
 
 type naiveSpend struct {
@@ -53,6 +54,45 @@ func (b *naiveBudget) judgedAt(now time.Time) time.Time {
 	return now
 }
 
+// count adds a spend.
+func (b *naiveBudget) count(at time.Time, counted payment.Sat) {
+	b.spends = append(b.spends, naiveSpend{at, counted})
+	for i := range b.begins {
+		if b.begins[i].IsZero() {
+			b.begins[i] = at
+		}
+	}
+}
+
+// expired tells whether there is anything to retire from a window, the i-th.
+func (b *naiveBudget) expired(i int, now time.Time) bool {
+	w := payment.Windows()[i]
+	return !b.begins[i].IsZero() && !now.Before(b.begins[i].Add(w.Duration()))
+}
+
+func (b *naiveBudget) retire(i int, now time.Time) {
+	for _, s := range b.spends {
+		b.begins[i] = s.at
+		if !b.expired(i, now) {
+			return
+		}
+	}
+	b.begins[i] = time.Time{}
+}
+
+// advance retires from every window, and judges at a time of its own, if some window has anything expired.
+func (b *naiveBudget) advance(now time.Time) {
+	for i := range b.begins {
+		if b.expired(i, now) {
+			at := b.judgedAt(now)
+			for j := range b.begins {
+				b.retire(j, at)
+			}
+			return
+		}
+	}
+}
+
 func (b *naiveBudget) within(w payment.Window, now time.Time) (spent payment.Sat, oldest time.Time) {
 	for _, s := range b.spends {
 		if now.Before(s.at.Add(w.Duration())) && s.counted > 0 {
@@ -66,10 +106,14 @@ func (b *naiveBudget) within(w payment.Window, now time.Time) (spent payment.Sat
 }
 
 func (b *naiveBudget) judge(need payment.Sat, now time.Time) *payment.BudgetShortfall {
-	for _, w := range payment.Windows() {
+	for i, w := range payment.Windows() {
 		limit, limited := b.limits[w]
+		if !limited {
+			continue
+		}
+		b.retire(i, now)
 		spent, _ := b.within(w, now)
-		if !limited || spent+need <= limit {
+		if spent+need <= limit {
 			continue
 		}
 		short := &payment.BudgetShortfall{Window: w, Limit: limit, Spent: spent, Remaining: max(limit-spent, 0), Needed: need}
@@ -148,7 +192,7 @@ func (m *budgetMachine) reserve(t *rapid.T) {
 			t.Fatalf("refused: %+v", p.Failure)
 		}
 		m.live = append(m.live, liveSpend{req, len(m.naive.spends)})
-		m.naive.spends = append(m.naive.spends, naiveSpend{now, need})
+		m.naive.count(now, need)
 		return
 	}
 	if p.State != payment.Refused || p.Failure.Reason != payment.ReasonBudgetExceeded {
@@ -204,15 +248,16 @@ func (m *budgetMachine) limit(t *rapid.T) {
 	m.naive.limits[w] = limit
 }
 
-// advance retires in the background; it judges as well, so it may move the key's time.
+// advance retires in the background; it judges as well, so it moves the key's time where it finds anything to retire.
 func (m *budgetMachine) advance(t *rapid.T) {
 	if _, err := m.l.AdvanceBudgets(m.t.Context(), 1000); err != nil {
 		t.Fatal(err)
 	}
-	var head *time.Time
-	queryRow(m.t, m.url, "SELECT head FROM budgets WHERE key_id = $1", m.key.ID)(&head)
-	if head != nil {
-		m.naive.head = head.UTC()
+	m.naive.advance(m.clock.Now())
+	var head time.Time
+	queryRow(m.t, m.url, "SELECT coalesce(head, '0001-01-01 00:00:00+00') FROM budgets WHERE key_id = $1", m.key.ID)(&head)
+	if !head.Equal(m.naive.head) {
+		t.Fatalf("judged at %v, want %v", head, m.naive.head)
 	}
 }
 

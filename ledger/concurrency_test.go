@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -230,7 +231,11 @@ func strain(t *testing.T, l *ledger.Ledger, r *rand.Rand, wallets []ledger.Walle
 	ctx := t.Context()
 	from, to, key := wallets[r.IntN(len(wallets))], wallets[r.IntN(len(wallets))], keys[r.IntN(len(keys))]
 	amount := payment.Msat(1 + r.Int64N(20_000_000))
-	switch r.IntN(7) {
+	switch r.IntN(9) {
+	case 8:
+		return strainDeposit(t, l, r, to)
+	case 7:
+		return strainOnchain(t, l, r, onchain(from, key, amount.Ceil().MustMsat(), 100*sat))
 	case 6: // between two wallets in two steps, in both directions at once: holds lock both
 		req := intraledger(from, to, key, amount)
 		p, err := l.Reserve(ctx, req)
@@ -289,4 +294,75 @@ func strain(t *testing.T, l *ledger.Ledger, r *rand.Rand, wallets []ledger.Walle
 		})
 		return nil
 	}
+}
+
+// strainDeposit is an output that two watchers credit at once, while the cursor moves on.
+func strainDeposit(t *testing.T, l *ledger.Ledger, r *rand.Rand, to ledger.Wallet) error {
+	ctx := t.Context()
+	address := "bcrt1" + to.ID.String()
+	if err := l.AddAddress(ctx, ledger.Address{Address: address, WalletID: to.ID, AccountID: to.AccountID, Node: "bank"}); err != nil {
+		return err
+	}
+	height := r.Int32N(1000)
+	d := ledger.Deposit{TxID: uuid.NewString(), Address: address, Amount: payment.Sat(1 + r.Int64N(1000)), BlockHeight: height}
+	if r.IntN(2) == 0 {
+		if err := l.SeeDeposit(ctx, "bank", d); err != nil {
+			return err
+		}
+	}
+	var times atomic.Int32
+	together(2, func(int) {
+		credited, err := l.CreditDeposit(ctx, "bank", d)
+		if err != nil {
+			t.Error(err)
+		}
+		if credited {
+			times.Add(1)
+		}
+	})
+	if times.Load() != 1 {
+		t.Errorf("a deposit was credited %d times", times.Load())
+	}
+	return l.AdvanceBlocks(ctx, "bank", height)
+}
+
+// strainOnchain is a payment that is signed and sent, perhaps replaced, and settles with the transaction that confirmed.
+func strainOnchain(t *testing.T, l *ledger.Ledger, r *rand.Rand, req payment.Request) error {
+	ctx := t.Context()
+	p, err := l.Reserve(ctx, req)
+	if err != nil || p.State == payment.Refused {
+		return err
+	}
+	fee := payment.Msat(r.Int64N(100)) * sat
+	signed := ledger.Signed{TxID: req.ID.String(), Raw: []byte{1}, Amount: req.Amount, Fee: fee, SatPerVByte: 1}
+	together(2, func(int) { // a local activity may run twice
+		if err := l.RecordSigned(ctx, req.ID, signed); err != nil {
+			t.Error(err)
+		}
+	})
+	if r.IntN(4) == 0 {
+		_, err = l.Void(ctx, req, payment.Failure{Reason: payment.ReasonNoRoute}, 0)
+		return err
+	}
+	if _, err = l.BeginSend(ctx, req.ID, fence(0)); err != nil || r.IntN(4) == 0 {
+		return err
+	}
+	if r.IntN(2) == 0 {
+		together(2, func(i int) { // an operator bumps the fee, and the first transaction confirms
+			if i == 0 {
+				_, err = l.RecordReplacement(ctx, req.ID, fence(1), replacement(req.ID.String()+" dearer", fee+50*sat))
+			} else if confirmErr := l.RecordConfirmed(ctx, req.ID, signed.TxID); confirmErr != nil {
+				t.Error(confirmErr)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	now, err := l.Payment(ctx, req.ID)
+	if err != nil {
+		return err
+	}
+	_, err = l.Settle(ctx, req.ID, now.SignedFee)
+	return err
 }

@@ -53,7 +53,7 @@ func (m *lockMachine) lock(t *rapid.T) {
 }
 
 func (m *lockMachine) spend(at time.Time, amount payment.Sat) int {
-	m.naive.spends = append(m.naive.spends, naiveSpend{at: at, counted: amount})
+	m.naive.count(at, amount)
 	return len(m.naive.spends) - 1
 }
 

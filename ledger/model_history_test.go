@@ -29,7 +29,11 @@ func (m *ledgerMachine) history(w payment.WalletID) (rows []plainTransaction) {
 			case payment.Failed:
 				status = ledger.TransactionFailure
 			}
-			rows = append(rows, plainTransaction{id, ledger.DirectionSend, status, -(p.amount + p.fee), p.fee})
+			fee := p.fee
+			if status == ledger.TransactionPending { // as far as it is known: what the signed transaction pays
+				fee = min(p.signedFee, p.feeReserve)
+			}
+			rows = append(rows, plainTransaction{id, ledger.DirectionSend, status, -(p.amount + fee), fee})
 		}
 		if p.req.RecipientID == w && p.state == payment.Settled {
 			rows = append(rows, plainTransaction{id, ledger.DirectionReceive, ledger.TransactionSuccess, p.amount, 0})
