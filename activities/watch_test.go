@@ -136,8 +136,8 @@ func TestDepositIsSeenBeforeAndCreditedAtDepthOnce(t *testing.T) {
 
 	h.network.SendToAddress(address, 50_000)
 	eventually(t, "seen in the mempool", func() bool {
-		deposits, err := h.ledger.PendingDeposits(context.Background(), h.wallet.ID)
-		return err == nil && len(deposits) == 1 && deposits[0].Amount == 50_000 && deposits[0].BlockHeight <= 0
+		deposits, err := h.ledger.PendingReceives(context.Background(), h.wallet.AccountID, nil, "")
+		return err == nil && len(deposits) == 1 && deposits[0].Amount == 50_000*sat
 	})
 	h.network.Mine(int(depth) - 1)
 	eventually(t, "the cursor follows", func() bool {

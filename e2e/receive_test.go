@@ -41,7 +41,7 @@ func TestDeposit(t *testing.T) {
 		must(t, err)
 	}
 	until(t, "both deposits to be seen unconfirmed", func() error {
-		pending, err := g.books.PendingDeposits(t.Context(), g.wallet)
+		pending, err := g.books.PendingReceives(t.Context(), g.account, nil, "")
 		if err == nil && len(pending) != 2 {
 			err = fmt.Errorf("%d are seen", len(pending))
 		}
@@ -51,7 +51,7 @@ func TestDeposit(t *testing.T) {
 	g.mine(1)
 	g.credited(40_001_000)
 	g.mine(3) // looked at again in the window of reorganisations
-	pending, err := g.books.PendingDeposits(t.Context(), g.wallet)
+	pending, err := g.books.PendingReceives(t.Context(), g.account, nil, "")
 	if err != nil || len(pending) != 0 {
 		t.Errorf("%d deposits are still expected (%v)", len(pending), err)
 	}

@@ -28,7 +28,9 @@
 //     (payment_transactions); a replacement is stored under a new fence, is dearer, and none follows a rescue.
 //  8. Rule 10: a receive is credited once (index transfers_credit_once): an invoice with its cursor, a deposit before the
 //     cursor of blocks passes it. Only functions move cursors, and never back (trigger cursor_guard).
-//  9. Rule 12: transfers, transactions, events, spends and payments cannot be rewritten or deleted, by nobody.
+//  9. Rule 12: transfers, transactions and events cannot be changed or deleted, by nobody. A payment changes as 10 says and
+//     stays. A spend changes once, when it resolves, downwards (a second time if a recorded lock is reversed); once it has
+//     resolved and no window counts it any more it may be deleted, as RetireSpends does after 400 days. What it was about stays.
 //  10. A payment moves only as payment.Moves allows (table payment_moves); what is final never changes.
 //  11. A batch gives what its calls would have got one by one, and one caller's mistake is not another's error.
 //  12. A budget lock is a spend without a payment (00011_locks.sql): it is given back at most once, by its caller or
@@ -39,7 +41,7 @@
 //     money. Its id says what it is about, so the primary key makes it one; what became of a payment is read from the payment.
 //     A page costs what it shows, whatever the history; statements that could choose otherwise are told not to sort.
 //  15. A limit of an account is a budget that no key has (00012_account_limits.sql): what is true of a key's budget is true of it,
-//     and a payment that has both is judged by both at one time and counted by both or neither.
+//     and it has an id of its own where a column says key_id (budgets, spends, spend_chunks). A payment that has both is judged by both at one time and counted by both or neither.
 //  16. What an account's callback endpoints are told (00013_callbacks.sql) is written with the money, once per event and endpoint.
 //     Nothing waits for it, and what is due cannot be deleted.
 package ledger

@@ -94,10 +94,6 @@ func TestPagesReadNoMoreThanThePage(t *testing.T) {
 			got, err := l.PendingReceives(ctx, w.AccountID, both, "")
 			return len(got), 1, err
 		},
-		"invoice by request": func(ctx context.Context, l *ledger.Ledger) (int, int, error) {
-			_, err := l.InvoiceByRequest(ctx, middle.Initiation.Invoice)
-			return 1, 1, err
-		},
 		"invoice by external id": func(ctx context.Context, l *ledger.Ledger) (int, int, error) {
 			_, err := l.InvoiceByExternalID(ctx, w.AccountID, middle.Initiation.PaymentHash.String())
 			return 1, 1, err

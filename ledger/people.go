@@ -2,13 +2,11 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/holdfast-pay/holdfast/ledger/internal/db"
 	"github.com/holdfast-pay/holdfast/payment"
@@ -108,7 +106,7 @@ func (l *Ledger) SetUsername(ctx context.Context, account payment.AccountID, use
 			"A username has 3 to 50 letters, digits and underscores, begins with a letter and does not look like a bitcoin address.")
 	}
 	changed, err := l.q.SetUsername(ctx, db.SetUsernameParams{ID: account, Username: username})
-	if breaks(err, "accounts_username") {
+	if violates(err, "accounts_username") {
 		return payment.Errorf(payment.ReasonInvalidInput, "The username %s is taken. Choose another one.", username).Because(err)
 	}
 	if err != nil || changed > 0 {
@@ -151,12 +149,6 @@ func changedOne(changed int64, err error, missing *payment.Error) error {
 		return missing
 	}
 	return coded(err)
-}
-
-// breaks reports whether a unique index or constraint refused.
-func breaks(err error, constraint string) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && pg.ConstraintName == constraint
 }
 
 // Contact is somebody with a username whom an account has paid by transfers inside the ledger.
@@ -203,9 +195,9 @@ func (l *Ledger) Callbacks(ctx context.Context, account payment.AccountID) ([]Ca
 func (l *Ledger) AddCallback(ctx context.Context, account payment.AccountID, url string) (Callback, error) {
 	row, err := l.q.AddCallback(ctx, db.AddCallbackParams{ID: payment.NewID(), AccountID: account, Url: url, Given: l.given()})
 	switch {
-	case breaks(err, "callback_endpoints_account_id_fkey"):
+	case violates(err, "callback_endpoints_account_id_fkey"):
 		return Callback{}, noAccount()
-	case breaks(err, "callback_endpoints_url_check"):
+	case violates(err, "callback_endpoints_url_check"):
 		return Callback{}, payment.Errorf(payment.ReasonInvalidInput, "A callback URL has 1 to 2000 characters.").Because(err)
 	}
 	return callbackOf(row), coded(err)

@@ -52,12 +52,6 @@ func (l *Ledger) Invoice(ctx context.Context, hash payment.Hash) (Invoice, error
 	return invoiceOf(row), found(err, noInvoice())
 }
 
-// InvoiceByRequest reads one of ours by its BOLT 11 text, in small letters or capitals. Errors: ReasonPaymentNotFound.
-func (l *Ledger) InvoiceByRequest(ctx context.Context, bolt11 string) (Invoice, error) {
-	row, err := l.q.InvoiceByRequest(ctx, bolt11)
-	return invoiceOf(row), found(err, noInvoice())
-}
-
 // InvoiceByExternalID reads the account's own invoice that has this external id. Errors: ReasonPaymentNotFound.
 func (l *Ledger) InvoiceByExternalID(ctx context.Context, account payment.AccountID, id string) (Invoice, error) {
 	row, err := l.q.InvoiceByExternalID(ctx, db.InvoiceByExternalIDParams{AccountID: account, ExternalID: id})
@@ -129,16 +123,6 @@ func (l *Ledger) UnusedAddress(ctx context.Context, wallet payment.WalletID) (Ad
 	return addressOf(row), found(err, noAddress())
 }
 
-// Addresses lists a wallet's addresses, newest first.
-func (l *Ledger) Addresses(ctx context.Context, wallet payment.WalletID) ([]Address, error) {
-	rows, err := l.q.Addresses(ctx, wallet)
-	out := make([]Address, len(rows))
-	for i, row := range rows {
-		out[i] = addressOf(row)
-	}
-	return out, coded(err)
-}
-
 // SeeDeposit notes an output to an address of ours that has not confirmed yet. It credits nothing.
 func (l *Ledger) SeeDeposit(ctx context.Context, node string, d Deposit) error {
 	_, err := l.q.RecordDeposit(ctx, depositParams(node, d, false, l.given()))
@@ -172,16 +156,6 @@ func (l *Ledger) AwaitedDeposits(ctx context.Context, node string) (txids []stri
 // credited is no longer awaited. Seen again, it is.
 func (l *Ledger) DepositGone(ctx context.Context, node, txid string) error {
 	return coded(l.q.DepositGone(ctx, db.DepositGoneParams{Node: node, Txid: txid, Given: l.given()}))
-}
-
-// PendingDeposits lists what a wallet has coming, oldest first.
-func (l *Ledger) PendingDeposits(ctx context.Context, wallet payment.WalletID) ([]Deposit, error) {
-	rows, err := l.q.PendingDeposits(ctx, wallet)
-	out := make([]Deposit, len(rows))
-	for i, row := range rows {
-		out[i] = depositOf(row)
-	}
-	return out, coded(err)
 }
 
 // AdvanceBlocks says that every deposit confirmed up to height is credited: call it after the last of them. It never goes back.

@@ -161,7 +161,8 @@ func TestDepositIsCreditedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantBalance(t, l, w.ID, 0, 0)
-	if got := must[[]ledger.Deposit](t)(l.PendingDeposits(t.Context(), w.ID)); len(got) != 1 || got[0] != d {
+	if got := must[[]ledger.Transaction](t)(l.PendingReceives(t.Context(), w.AccountID, nil, "")); len(got) != 1 || got[0].Settlement.TxID != d.TxID ||
+		*got[0].Settlement.Vout != d.Vout || got[0].Amount != d.Amount.MustMsat() {
 		t.Fatalf("pending %+v", got)
 	}
 	d.BlockHeight = 500
@@ -180,7 +181,7 @@ func TestDepositIsCreditedOnce(t *testing.T) {
 		t.Fatalf("another output of the same transaction: %v, %v", credited, err)
 	}
 	wantBalance(t, l, w.ID, 1_400*sat, 0)
-	if got := must[[]ledger.Deposit](t)(l.PendingDeposits(t.Context(), w.ID)); len(got) != 0 {
+	if got := must[[]ledger.Transaction](t)(l.PendingReceives(t.Context(), w.AccountID, nil, "")); len(got) != 0 {
 		t.Fatalf("pending %+v", got)
 	}
 	notOurs := ledger.Deposit{TxID: "cd", Address: "bcrt1elsewhere", Amount: 5, BlockHeight: 500}

@@ -8,23 +8,23 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// AdvanceBudgets retires expired spends of up to batch keys that have some, so that the next verdict of an idle key finds
-// little to do. It answers how many keys it looked at: 0 means that none is left behind.
+// AdvanceBudgets retires expired spends of up to batch budgets that have some, of keys and of accounts, so that the next
+// verdict of an idle one finds little to do. It answers how many it looked at: 0 means that none is left behind.
 func (l *Ledger) AdvanceBudgets(ctx context.Context, batch int) (int, error) {
 	now, err := l.now(ctx)
 	if err != nil {
 		return 0, err
 	}
-	keys, err := l.q.KeysToAdvance(ctx, db.KeysToAdvanceParams{Now: now, MaxRows: int32(batch)})
+	budgets, err := l.q.BudgetsToAdvance(ctx, db.BudgetsToAdvanceParams{Now: now, MaxRows: int32(batch)})
 	if err != nil {
 		return 0, coded(err)
 	}
-	for _, key := range keys {
-		if _, err := l.q.AdvanceBudget(ctx, db.AdvanceBudgetParams{KeyID: key, Given: l.given()}); err != nil {
+	for _, id := range budgets {
+		if _, err := l.q.AdvanceBudget(ctx, db.AdvanceBudgetParams{KeyID: id, Given: l.given()}); err != nil {
 			return 0, coded(err)
 		}
 	}
-	return len(keys), nil
+	return len(budgets), nil
 }
 
 // MinSpendAge is how old a spend must be to be forgotten: past the longest window, with a margin.
@@ -59,12 +59,6 @@ func (l *Ledger) SnapshotSystemAccounts(ctx context.Context) error {
 func (l *Ledger) NodeBalance(ctx context.Context, node string) (payment.Msat, error) {
 	balance, err := l.q.NodeBalance(ctx, node)
 	return payment.Msat(balance), coded(err)
-}
-
-// Liabilities is what all BTC wallets hold together, in msat.
-func (l *Ledger) Liabilities(ctx context.Context) (payment.Msat, error) {
-	sum, err := l.q.Liabilities(ctx)
-	return payment.Msat(sum), coded(err)
 }
 
 func (l *Ledger) now(ctx context.Context) (time.Time, error) {

@@ -12,7 +12,8 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_of_account ON api_keys (account_id, created_at);
 
--- One wide row per key. The arrays are by window: 1 daily, 2 weekly, 3 monthly, 4 annual. Amounts in whole sat.
+-- One wide row per key; since 00012 also per limit of an account: then key_id is an id of its own, here and in spends and
+-- their chunks. The arrays are by window: 1 daily, 2 weekly, 3 monthly, 4 annual. Amounts in whole sat.
 -- A sum counts every spend from its "oldest" on; spends that are older have been retired from it. Retiring is lazy,
 -- so a sum may still hold expired spends: it is never below what counts.
 CREATE TABLE budgets (

@@ -53,7 +53,8 @@ SELECT k.id::uuid AS key_id, window_no::integer AS window_no, (limit_sat IS NOT 
   FROM unnest(sqlc.arg(key_ids)::uuid[]) AS k(id)
  CROSS JOIN LATERAL budget_spending(k.id, sqlc.narg(given)) AS t(window_no, limit_sat, spent_sat, frees_at, reserved_sat) ORDER BY 1, 2;
 
--- name: KeysToAdvance :many
+-- name: BudgetsToAdvance :many
+-- Of keys and of accounts: key_id is the id of the budget.
 SELECT key_id FROM budgets
  WHERE oldest[1] <= sqlc.arg(now)::timestamptz - budget_window(1) OR oldest[2] <= sqlc.arg(now)::timestamptz - budget_window(2)
     OR oldest[3] <= sqlc.arg(now)::timestamptz - budget_window(3) OR oldest[4] <= sqlc.arg(now)::timestamptz - budget_window(4)
@@ -73,9 +74,6 @@ SELECT system_snapshot(sqlc.narg(given));
 
 -- name: NodeBalance :one
 SELECT coalesce(sum(balance), 0)::bigint FROM system_balances WHERE name = 'node' AND node = sqlc.arg(node)::text AND currency = 'BTC';
-
--- name: Liabilities :one
-SELECT coalesce(sum(credits_posted - debits_posted), 0)::bigint FROM wallets WHERE currency = 'BTC';
 
 -- name: SetAccountLimit :one
 SELECT account_set_limit(sqlc.narg(account_id), sqlc.arg(purpose), sqlc.arg(window_no), sqlc.narg(sat));

@@ -8,9 +8,6 @@ ON CONFLICT (hash) DO NOTHING;
 -- name: Invoice :one
 SELECT * FROM invoices WHERE hash = $1;
 
--- name: InvoiceByRequest :one
-SELECT * FROM invoices WHERE request = lower(sqlc.arg(request)::text);
-
 -- name: InvoiceByExternalID :one
 SELECT * FROM invoices WHERE account_id = $1 AND external_id = $2 AND NOT on_behalf;
 
@@ -30,9 +27,6 @@ ON CONFLICT DO NOTHING;
 
 -- name: AddressOwner :one
 SELECT * FROM addresses WHERE address = $1;
-
--- name: Addresses :many
-SELECT * FROM addresses WHERE wallet_id = $1 ORDER BY created_at DESC, address;
 
 -- name: UnusedAddress :one
 -- The wallet's newest address, unless something has come to it, from the chain or from inside the ledger.
@@ -54,9 +48,6 @@ SELECT blocks_advance(sqlc.arg(node), sqlc.arg(block_height));
 
 -- name: Cursors :one
 SELECT * FROM cursors WHERE node = $1;
-
--- name: PendingDeposits :many
-SELECT * FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL AND gone_at IS NULL ORDER BY seen_at, txid, vout;
 
 -- name: CreditedInvoicesSince :many
 SELECT * FROM invoices WHERE node = $1 AND state = 'paid' AND settle_index IS NOT NULL AND paid_at >= sqlc.arg(since)::timestamptz ORDER BY paid_at, hash;

@@ -110,6 +110,39 @@ func (q *Queries) AdvanceBudget(ctx context.Context, arg AdvanceBudgetParams) (b
 	return budget_advance, err
 }
 
+const budgetsToAdvance = `-- name: BudgetsToAdvance :many
+SELECT key_id FROM budgets
+ WHERE oldest[1] <= $1::timestamptz - budget_window(1) OR oldest[2] <= $1::timestamptz - budget_window(2)
+    OR oldest[3] <= $1::timestamptz - budget_window(3) OR oldest[4] <= $1::timestamptz - budget_window(4)
+ LIMIT $2
+`
+
+type BudgetsToAdvanceParams struct {
+	Now     time.Time
+	MaxRows int32
+}
+
+// Of keys and of accounts: key_id is the id of the budget.
+func (q *Queries) BudgetsToAdvance(ctx context.Context, arg BudgetsToAdvanceParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, budgetsToAdvance, arg.Now, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var key_id uuid.UUID
+		if err := rows.Scan(&key_id); err != nil {
+			return nil, err
+		}
+		items = append(items, key_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const createKey = `-- name: CreateKey :exec
 INSERT INTO api_keys (id, account_id, name, secret_hash, scopes, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, coalesce($6::timestamptz, clock_timestamp()), $7)
@@ -240,49 +273,6 @@ func (q *Queries) Keys(ctx context.Context, accountID uuid.NullUUID) ([]ApiKey, 
 		return nil, err
 	}
 	return items, nil
-}
-
-const keysToAdvance = `-- name: KeysToAdvance :many
-SELECT key_id FROM budgets
- WHERE oldest[1] <= $1::timestamptz - budget_window(1) OR oldest[2] <= $1::timestamptz - budget_window(2)
-    OR oldest[3] <= $1::timestamptz - budget_window(3) OR oldest[4] <= $1::timestamptz - budget_window(4)
- LIMIT $2
-`
-
-type KeysToAdvanceParams struct {
-	Now     time.Time
-	MaxRows int32
-}
-
-func (q *Queries) KeysToAdvance(ctx context.Context, arg KeysToAdvanceParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, keysToAdvance, arg.Now, arg.MaxRows)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []uuid.UUID
-	for rows.Next() {
-		var key_id uuid.UUID
-		if err := rows.Scan(&key_id); err != nil {
-			return nil, err
-		}
-		items = append(items, key_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const liabilities = `-- name: Liabilities :one
-SELECT coalesce(sum(credits_posted - debits_posted), 0)::bigint FROM wallets WHERE currency = 'BTC'
-`
-
-func (q *Queries) Liabilities(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, liabilities)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
 }
 
 const newestKeys = `-- name: NewestKeys :many

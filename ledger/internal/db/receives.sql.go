@@ -99,36 +99,6 @@ func (q *Queries) AddressOwner(ctx context.Context, address string) (Address, er
 	return i, err
 }
 
-const addresses = `-- name: Addresses :many
-SELECT address, wallet_id, account_id, node, created_at FROM addresses WHERE wallet_id = $1 ORDER BY created_at DESC, address
-`
-
-func (q *Queries) Addresses(ctx context.Context, walletID uuid.UUID) ([]Address, error) {
-	rows, err := q.db.Query(ctx, addresses, walletID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Address
-	for rows.Next() {
-		var i Address
-		if err := rows.Scan(
-			&i.Address,
-			&i.WalletID,
-			&i.AccountID,
-			&i.Node,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const advanceBlocks = `-- name: AdvanceBlocks :exec
 SELECT blocks_advance($1, $2)
 `
@@ -388,38 +358,6 @@ func (q *Queries) InvoiceByExternalID(ctx context.Context, arg InvoiceByExternal
 	return i, err
 }
 
-const invoiceByRequest = `-- name: InvoiceByRequest :one
-SELECT hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, preimage, state, received, created_at, expires_at, paid_at, settle_index, payment_id, webhook_url FROM invoices WHERE request = lower($1::text)
-`
-
-func (q *Queries) InvoiceByRequest(ctx context.Context, request string) (Invoice, error) {
-	row := q.db.QueryRow(ctx, invoiceByRequest, request)
-	var i Invoice
-	err := row.Scan(
-		&i.Hash,
-		&i.WalletID,
-		&i.AccountID,
-		&i.Node,
-		&i.Request,
-		&i.Amount,
-		&i.Memo,
-		&i.DescriptionHash,
-		&i.ExternalID,
-		&i.OnBehalf,
-		&i.PaymentSecret,
-		&i.Preimage,
-		&i.State,
-		&i.Received,
-		&i.CreatedAt,
-		&i.ExpiresAt,
-		&i.PaidAt,
-		&i.SettleIndex,
-		&i.PaymentID,
-		&i.WebhookUrl,
-	)
-	return i, err
-}
-
 const missedDeposits = `-- name: MissedDeposits :many
 SELECT i::integer FROM generate_subscripts($1::text[], 1) AS i
   JOIN addresses a ON a.address = ($2::text[])[i] AND a.node = $3
@@ -499,41 +437,6 @@ func (q *Queries) OpenInvoicesSince(ctx context.Context, arg OpenInvoicesSincePa
 			&i.SettleIndex,
 			&i.PaymentID,
 			&i.WebhookUrl,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const pendingDeposits = `-- name: PendingDeposits :many
-SELECT txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at, credited_at, gone_at FROM deposits WHERE wallet_id = $1 AND credited_at IS NULL AND gone_at IS NULL ORDER BY seen_at, txid, vout
-`
-
-func (q *Queries) PendingDeposits(ctx context.Context, walletID uuid.UUID) ([]Deposit, error) {
-	rows, err := q.db.Query(ctx, pendingDeposits, walletID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Deposit
-	for rows.Next() {
-		var i Deposit
-		if err := rows.Scan(
-			&i.Txid,
-			&i.Vout,
-			&i.Address,
-			&i.WalletID,
-			&i.Node,
-			&i.AmountSat,
-			&i.BlockHeight,
-			&i.SeenAt,
-			&i.CreditedAt,
-			&i.GoneAt,
 		); err != nil {
 			return nil, err
 		}
