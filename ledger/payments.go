@@ -107,12 +107,6 @@ func (l *Ledger) Payment(ctx context.Context, id payment.ID) (Payment, error) {
 	return paymentOf(row), found(err, noPayment())
 }
 
-// PaymentByKey reads the payment of an idempotency key. Errors: ReasonPaymentNotFound.
-func (l *Ledger) PaymentByKey(ctx context.Context, account payment.AccountID, idempotencyKey string) (Payment, error) {
-	row, err := l.q.PaymentByKey(ctx, db.PaymentByKeyParams{AccountID: account, IdempotencyKey: idempotencyKey})
-	return paymentOf(row), found(err, noPayment())
-}
-
 const maxPage = 100
 
 // Payments lists newest first; the next page begins before the last row.

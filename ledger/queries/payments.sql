@@ -41,9 +41,6 @@ SELECT p.* FROM payment_void(sqlc.arg(request), sqlc.arg(failure), sqlc.arg(atte
 -- name: Payment :one
 SELECT * FROM payments WHERE id = $1;
 
--- name: PaymentByKey :one
-SELECT * FROM payments WHERE account_id = $1 AND idempotency_key = sqlc.arg(idempotency_key)::text;
-
 -- name: Payments :many
 SELECT * FROM payments
  WHERE (sqlc.narg(account_id)::uuid IS NULL OR account_id = sqlc.narg(account_id))

@@ -343,61 +343,6 @@ func (q *Queries) PaymentByHash(ctx context.Context, paymentHash []byte) (Paymen
 	return i, err
 }
 
-const paymentByKey = `-- name: PaymentByKey :one
-SELECT id, kind, door, account_id, wallet_id, key_id, currency, idempotency_key, fingerprint, node, amount, send_all, fee_reserve, max_fee, recipient_id, invoice, payment_hash, address, speed, memo, state, failure, fee, fee_overage, preimage, txid, raw_tx, signed_fee, attempt, first_at, deadline, baseline, expiry, spent_at, created_at, updated_at, resolved_at, account_limit_id FROM payments WHERE account_id = $1 AND idempotency_key = $2::text
-`
-
-type PaymentByKeyParams struct {
-	AccountID      uuid.UUID
-	IdempotencyKey string
-}
-
-func (q *Queries) PaymentByKey(ctx context.Context, arg PaymentByKeyParams) (Payment, error) {
-	row := q.db.QueryRow(ctx, paymentByKey, arg.AccountID, arg.IdempotencyKey)
-	var i Payment
-	err := row.Scan(
-		&i.ID,
-		&i.Kind,
-		&i.Door,
-		&i.AccountID,
-		&i.WalletID,
-		&i.KeyID,
-		&i.Currency,
-		&i.IdempotencyKey,
-		&i.Fingerprint,
-		&i.Node,
-		&i.Amount,
-		&i.SendAll,
-		&i.FeeReserve,
-		&i.MaxFee,
-		&i.RecipientID,
-		&i.Invoice,
-		&i.PaymentHash,
-		&i.Address,
-		&i.Speed,
-		&i.Memo,
-		&i.State,
-		&i.Failure,
-		&i.Fee,
-		&i.FeeOverage,
-		&i.Preimage,
-		&i.Txid,
-		&i.RawTx,
-		&i.SignedFee,
-		&i.Attempt,
-		&i.FirstAt,
-		&i.Deadline,
-		&i.Baseline,
-		&i.Expiry,
-		&i.SpentAt,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.ResolvedAt,
-		&i.AccountLimitID,
-	)
-	return i, err
-}
-
 const paymentTransactions = `-- name: PaymentTransactions :many
 SELECT id, payment_id, txid, raw, fee, sat_per_vbyte, kind, created_at FROM payment_transactions WHERE payment_id = $1 ORDER BY id
 `
