@@ -1,18 +1,18 @@
 // Package ledger is the only door to money: accounts, wallets, transfers, holds, API-key budgets, payment records and
 // receives, in Postgres.
 //
-// It owns the schema (migrations/), its functions and every statement against it. It must not call LND or Temporal,
+// It owns the schema (migrations/, schema.sql), its functions and every statement against it. It must not call LND or Temporal,
 // and decides nothing in memory: any number of processes may use one database.
 //
-// The steps that move money are SQL functions (migrations/00005_reserve.sql, 00006_resolve.sql): one round trip, one
-// short transaction. The connection acts as the role holdfast_app, which may call them and read, and may not write a
-// transfer, an event, a spend or a balance by itself. Locks are always taken in this order: payment row, invoice of
-// ours, budget rows by id, wallets by id, then new rows, a system account made at its first use among them.
+// The steps that move money are SQL functions: one round trip, one short transaction. Read them in schema.sql, which lists what
+// all migrations together have made (generated, and tested): a migration says why, and a later one may have replaced it.
+// The connection acts as the role holdfast_app, which may call them and read, and may not write a transfer, an event, a
+// spend, a balance or a cursor by itself. Locks are always taken in this order: payment row, invoice of ours, budget rows by
+// id, wallets by id, then new rows, a system account made at its first use among them.
 //
 // Reserve calls of one API key (without a key: one wallet) that arrive while one is under way go as one batch of at most
-// 64 (batch.go, reserve.go, migrations/00007_reserve_batch.sql): the same verdicts, one after the other, in one
-// transaction that takes all its locks first. A call that arrives alone goes at once. In memory is only the queue of
-// calls whose callers wait.
+// 64 (batch.go, reserve.go, payment_reserve_batch): the same verdicts, one after the other, in one transaction that takes
+// all its locks first. A call that arrives alone goes at once. In memory is only the queue of calls whose callers wait.
 //
 // Invariants; the numbers of the rules are those of ARCHITECTURE.md:
 //

@@ -41,6 +41,7 @@ CREATE TABLE spends (
 ) WITH (fillfactor = 85);
 
 -- Rule 12: a spend stays. It may be settled or released, once and downwards, and leaves only when no window counts it.
+-- Replaced in 00011: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION spend_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -74,6 +74,7 @@ $$;
 -- Decide on a new payment under all locks, then write its row; fresh tells whether this call wrote it. A refusal is
 -- written too, so that a retry gets the same answer. The order of checks: what Go found wrong already (p.failure),
 -- wallet, key, recipient, hash, budget, balance.
+-- Replaced in 00012: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION payment_admit(INOUT p payments, given timestamptz, OUT fresh boolean) LANGUAGE plpgsql AS $$
 DECLARE

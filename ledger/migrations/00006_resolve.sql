@@ -17,6 +17,7 @@ $$;
 -- +goose StatementEnd
 
 -- Lock what settling or voiding a payment touches, in the order of reserve.
+-- Replaced in 00012: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION payment_lock_money(p payments) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

@@ -18,6 +18,7 @@ $$;
 
 -- Lock all that deciding on new payments will lock, in the order of every other function. As there, nobody may lock what
 -- is not his, and what Go found wrong already locks nothing.
+-- Replaced in 00012: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION payment_lock_all(asked payments[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
