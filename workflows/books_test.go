@@ -27,6 +27,8 @@ type books struct {
 	meddle  func(name string)  // runs inside a call, after it has committed
 	voided  []step.VoidInput   // every Void that arrived
 	settled []step.SettleInput // every Settle that arrived
+
+	impossible error // what a saga asked for and may not
 }
 
 func newBooks(req payment.Request) *books {
@@ -43,6 +45,7 @@ func (b *books) call(name string, transaction func() error) (payment.Outcome, er
 		err = errAway
 	} else {
 		err = transaction()
+		b.impossible = errors.Join(b.impossible, err)
 	}
 	outcome, meddle := b.outcome(), b.meddle
 	b.mu.Unlock()

@@ -35,6 +35,7 @@ type saga struct {
 	books *books
 	seen  *recorder
 	begun time.Time
+	told  *reply // to an operator who disturbed it
 
 	mu    sync.Mutex
 	asked map[string]int // calls of node steps, by name

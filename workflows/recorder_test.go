@@ -1,12 +1,14 @@
 package workflows_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"sync"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -25,7 +27,9 @@ type recorder struct {
 	timers    int
 	scheduled []scheduled
 	local     []workflow.LocalActivityOptions
-	cancelled map[string]bool // ids of activities
+	cancelled map[string]bool                         // ids of activities
+	calls     []string                                // of steps, attempts included, as they begin
+	during    func(call int, name string, after bool) // called in each: before and after its effect; nil: nobody is
 }
 
 // scheduled is one activity with the options that it was scheduled with.
@@ -60,6 +64,36 @@ func (r *recorder) isCancelled(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.cancelled[id]
+}
+
+// called are the steps that ran, in order.
+func (r *recorder) called() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
+}
+
+func (r *recorder) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &recordActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, r}
+}
+
+type recordActivity struct {
+	interceptor.ActivityInboundInterceptorBase
+	to *recorder
+}
+
+func (a *recordActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	name := activity.GetInfo(ctx).ActivityType.Name
+	a.to.mu.Lock()
+	a.to.calls = append(a.to.calls, name)
+	call, during := len(a.to.calls), a.to.during
+	a.to.mu.Unlock()
+	if during == nil {
+		return a.Next.ExecuteActivity(ctx, in)
+	}
+	during(call, name, false)
+	defer during(call, name, true)
+	return a.Next.ExecuteActivity(ctx, in)
 }
 
 func (r *recorder) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
