@@ -103,6 +103,41 @@ func TestBroadcastLost(t *testing.T) {
 	}
 }
 
+// TestBroadcastLostAndNobodyAsks: neither the broadcast nor the first look after it reaches LND, and there is no watcher and no
+// operator. The poll broadcasts again by itself, half a minute later, and that is the last broadcast it takes.
+func TestBroadcastLostAndNobodyAsks(t *testing.T) {
+	t.Parallel()
+	g := enter(t, 100_000)
+	g.aloneOnChain()
+	r := &rig{}
+	g.behind(r)
+	r.publish = func(ctx context.Context, raw []byte, label string) error {
+		lost := false
+		r.change(func(r *rig) { lost = r.shouts <= 2 })
+		if lost {
+			return cut()
+		}
+		return r.Node.Publish(ctx, raw, label)
+	}
+	address := g.address(bob)
+	row := g.payAddress(starter.PayAddress{Address: address, Amount: 50_000})
+	g.outOfMempool(row.TxID)
+	g.inMempool(row.TxID)
+	r.change(func(r *rig) {
+		if r.shouts != 3 {
+			t.Errorf("%d broadcasts, want the first, one at once and one by the poll", r.shouts)
+		}
+	})
+	g.money(row)
+	g.mine(1)
+	row = g.rechecked(row, payment.Settled)
+	g.charge(row)
+	g.money()
+	if got := g.outside(bob, row.TxID, address); got != 50_000 {
+		t.Errorf("bob received %v", got)
+	}
+}
+
 // TestBroadcastAnswerLost: LND broadcasts, and its answer does not arrive.
 func TestBroadcastAnswerLost(t *testing.T) {
 	t.Parallel()
