@@ -225,6 +225,34 @@ func TestOriginalConfirmsDuringABump(t *testing.T) {
 	h.wantMoney(balance-100_000*sat-minerFee, 0)
 }
 
+// The original is found at our depth before a bump is stored, and the payment settles by that before the bump has looked again:
+// the row names what was mined.
+func TestBumpIsStoredBetweenConfirmedAndSettled(t *testing.T) {
+	t.Parallel()
+	h := newChainHouse(t)
+	req, signed := h.broadcast()
+	signing := h.bank.Block(lndfake.SignPSBT, lndfake.AfterEffect)
+	bump := going(t.Context(), h.steps.BumpOnchain, step.BumpInput{Request: req, SatPerVByte: 20})
+	<-signing.Reached()
+	h.network.Mine(int(depth))
+	word := must(t, h.steps.AskOnchain, req)
+	publishing := h.bank.Block(lndfake.Publish, lndfake.BeforeEffect)
+	signing.Release()
+	<-publishing.Reached()
+	if row := h.row(req.ID); row.TxID == signed.TxID || row.Send.Attempt != 2 {
+		t.Fatalf("no bump is stored: %+v", row)
+	}
+	out := h.conclude(req, word)
+	publishing.Release()
+	if got := <-bump; got.err != nil || got.out.Word.Status != step.Paid || got.out.Word.TxID != signed.TxID {
+		t.Fatalf("%+v, %v", got.out, got.err)
+	}
+	if row := h.row(req.ID); out.TxID != signed.TxID || row.TxID != signed.TxID || row.SignedFee != minerFee || row.Fee != minerFee {
+		t.Fatalf("settled %+v; the row names %s at %v", out, row.TxID, row.SignedFee)
+	}
+	h.wantMoney(balance-100_000*sat-minerFee, 0)
+}
+
 // The mempool refuses a replacement: the operator hears it, and the transaction before it goes on.
 func TestRefusedReplacementLeavesTheOneBefore(t *testing.T) {
 	t.Parallel()

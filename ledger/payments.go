@@ -64,8 +64,9 @@ func (l *Ledger) RecordSigned(ctx context.Context, id payment.ID, tx Signed) err
 }
 
 // Settle posts the hold at amount + fee (msat); the rest returns to the wallet and to the budget windows that still count
-// the spend. What a fee exceeds its reserve by is charged to the system account "fees". Settling again answers the row;
-// settling what was refused or has failed is ReasonInternal: a contradiction that must be loud.
+// the spend. What a fee exceeds its reserve by is charged to the system account "fees". The fee also tells which of an on-chain
+// payment's transactions has confirmed: the row names that one, also where a later one was stored meanwhile. Settling again
+// answers the row; settling what was refused or has failed is ReasonInternal: a contradiction that must be loud.
 func (l *Ledger) Settle(ctx context.Context, id payment.ID, fee payment.Msat) (Payment, error) {
 	if fee < 0 || fee > payment.MaxSat.MustMsat() {
 		return Payment{}, payment.Errorf(payment.ReasonInternal, "A fee of %v cannot be.", fee)

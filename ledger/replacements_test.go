@@ -101,6 +101,33 @@ func TestSettleWithTheFeeOfTheTransactionThatConfirmed(t *testing.T) {
 	}
 }
 
+// A bump may be stored after the word that the payment settles by: the fee of that word says which transaction confirmed.
+func TestSettleNamesTheTransactionOfItsFee(t *testing.T) {
+	t.Parallel()
+	for confirmed, fee := range map[string]payment.Msat{"original": 90 * sat, "second": 150 * sat} {
+		t.Run(confirmed, func(t *testing.T) {
+			t.Parallel()
+			l := ledgertest.New(t)
+			req := broadcastPayment(t, l, ledgertest.Funded(t, l, 20_000*sat), uuid.Nil)
+			replaced(t, l, req.ID, 1, replacement("second", 150*sat))
+			if err := l.RecordConfirmed(t.Context(), req.ID, confirmed); err != nil {
+				t.Fatal(err)
+			}
+			replaced(t, l, req.ID, 2, replacement("too late", 250*sat))
+			replaced(t, l, req.ID, 3, rescue("too late as well", 300*sat))
+			p := mustPayment(t, payment.Settled)(l.Settle(t.Context(), req.ID, fee))
+			if p.TxID != confirmed || string(p.RawTx) != confirmed || p.SignedFee != fee || p.Fee != fee {
+				t.Fatalf("%+v", p)
+			}
+			events := must[[]ledger.Event](t)(l.Timeline(t.Context(), req.ID))
+			if last := events[len(events)-2]; last.Name != "confirmed" {
+				t.Errorf("before the end: %+v", last)
+			}
+			ledgertest.Balanced(t, l)
+		})
+	}
+}
+
 func TestTransactionsAreKeptInOrder(t *testing.T) {
 	t.Parallel()
 	l := ledgertest.New(t)
