@@ -185,3 +185,64 @@ func TestSendAllEndsAtZero(t *testing.T) {
 	h.conclude(req, must(t, h.steps.AskOnchain, req))
 	h.wantMoney(0, 0)
 }
+
+// A saga that is started again finds its own hold on the wallet and its own leases at the node: neither may fail it.
+func TestEstimateOfAPaymentThatHasItsRow(t *testing.T) {
+	t.Parallel()
+	for name, sendAll := range map[string]bool{"an amount": false, "all": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			h.bank.Deposit(2_000_000) // one coin, so that the lease leaves nothing
+			asked := h.onchain(100_000 * sat)
+			if sendAll {
+				asked = h.onchain(0)
+				asked.SendAll = true
+			}
+			req, first := h.quoted(asked)
+			_, _ = act(cut(h, lndfake.FundPSBT), h.steps.SignOnchain, step.SignInput{Request: req, SatPerVByte: first.SatPerVByte})
+			if h.leases(req.ID) != 1 || h.row(req.ID).TxID != "" {
+				t.Fatal("not reserved with a lease")
+			}
+			again := must(t, h.steps.EstimateOnchain, h.row(req.ID).Asked())
+			if again != first {
+				t.Fatalf("reserved: quote %+v (%+v), want %+v", again, again.Failure, first)
+			}
+
+			signed := must(t, h.steps.SignOnchain, step.SignInput{Request: req, SatPerVByte: again.SatPerVByte})
+			h.bank.Down() // what is signed needs no node to go on
+			again = must(t, h.steps.EstimateOnchain, h.row(req.ID).Asked())
+			if again.Failure != nil || again.FeeReserve != h.row(req.ID).FeeReserve {
+				t.Fatalf("signed: quote %+v (%+v)", again, again.Failure)
+			}
+			h.bank.Up()
+			if resumed := must(t, h.steps.SignOnchain, step.SignInput{Request: h.row(req.ID).Asked(), SatPerVByte: again.SatPerVByte}); resumed != signed {
+				t.Fatalf("signed %+v, then %+v", signed, resumed)
+			}
+			wantBroadcast(t, must(t, h.steps.PublishOnchain, req), signed.TxID)
+			h.confirm(req)
+			h.bank.Down()
+			if again = must(t, h.steps.EstimateOnchain, h.row(req.ID).Asked()); again.Failure != nil {
+				t.Fatalf("settled: %+v", again.Failure)
+			}
+			h.wantMoney(balance-h.row(req.ID).Amount-minerFee, 0)
+		})
+	}
+}
+
+// A payment that is reserved and not signed still needs a rate, and nothing has left: what keeps LND from that fails it.
+func TestEstimateOfAReservedPaymentSaysWhyNot(t *testing.T) {
+	t.Parallel()
+	h := newChainHouse(t)
+	req, _ := h.quoted(h.onchain(100_000 * sat))
+	h.bank.Refuse(lndfake.EstimateFee, payment.ReasonNodeFunds)
+	if quote := must(t, h.steps.EstimateOnchain, req); quote.Failure == nil || quote.Failure.Reason != payment.ReasonNodeFunds {
+		t.Errorf("the node lacks funds: %+v", quote)
+	}
+	for _, call := range []lndfake.Call{lndfake.ReleaseLeases, lndfake.EstimateFee} {
+		h.bank.Fail(call, lndfake.AfterEffect, lndclient.KindUnavailable)
+		if quote := must(t, h.steps.EstimateOnchain, req); quote.Failure == nil || quote.Failure.Reason != payment.ReasonNodeOffline {
+			t.Errorf("%s: %+v", call, quote)
+		}
+	}
+}
