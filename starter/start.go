@@ -31,27 +31,46 @@ func (s *Starter) Start(ctx context.Context, req payment.Request) (ledger.Paymen
 	case !payment.IsReason(err, payment.ReasonPaymentNotFound):
 		return ledger.Payment{}, err // the ledger is away: closed, never open
 	}
-	outcome, err := s.updateWithStart(ctx, req)
+	row, lost, err := s.launch(ctx, req, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE)
+	if lost { // without a row nothing has moved (rule 1), and the next run reserves once
+		s.log.Warn("the workflow was ended before its payment had a row: started again", "payment_id", req.ID.String())
+		row, _, err = s.launch(ctx, req, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	}
+	return row, err
+}
+
+// launch starts the saga, or joins the one that runs, and answers. Lost is a payment whose workflow was ended and left no row.
+func (s *Starter) launch(ctx context.Context, req payment.Request, reuse enumspb.WorkflowIdReusePolicy) (row ledger.Payment, lost bool, err error) {
+	outcome, err := s.updateWithStart(ctx, req, reuse)
 	if err != nil {
-		return ledger.Payment{}, err
+		return ledger.Payment{}, false, err
 	}
 	return s.answer(ctx, req, outcome)
 }
 
 // answer reads the row behind an outcome. A payment that has not reached the ledger yet is pending by its request.
-func (s *Starter) answer(ctx context.Context, req payment.Request, outcome payment.Outcome) (ledger.Payment, error) {
-	row, err := s.ledger.Payment(ctx, req.ID)
+func (s *Starter) answer(ctx context.Context, req payment.Request, outcome payment.Outcome) (row ledger.Payment, lost bool, err error) {
+	row, err = s.ledger.Payment(ctx, req.ID)
 	if err == nil {
-		return sameBody(req, row)
+		row, err = sameBody(req, row)
+		return row, false, err
 	}
-	if startErr := s.started(ctx, req); startErr != nil {
-		return ledger.Payment{}, startErr
+	brokenOff, startErr := s.started(ctx, req)
+	if startErr != nil {
+		return ledger.Payment{}, false, startErr
 	}
 	if payment.IsReason(err, payment.ReasonPaymentNotFound) && outcome.Failure != nil {
-		return ledger.Payment{}, &payment.Error{Failure: *outcome.Failure}
+		return ledger.Payment{}, false, &payment.Error{Failure: *outcome.Failure}
+	}
+	if brokenOff {
+		if row, err = s.ledger.Payment(ctx, req.ID); err == nil { // it ended since we looked
+			row, err = sameBody(req, row)
+			return row, false, err
+		}
+		lost = payment.IsReason(err, payment.ReasonPaymentNotFound)
 	}
 	// The saga is under way, and its row is not there yet or cannot be read: what happened is unknown, and the id finds it.
-	return ledger.Payment{Request: req, State: payment.Pending}, nil
+	return ledger.Payment{Request: req, State: payment.Pending}, lost, nil
 }
 
 // memoBody is the memo that holds what was asked, so that another body of the same idempotency key is told before there is
@@ -75,23 +94,30 @@ func sameMemo(memo string, req payment.Request) bool {
 }
 
 // started reports an error unless Temporal has the payment's workflow, with the same body: a call that was not answered in
-// time may not have arrived, and only what is durable is accepted (rule 13).
-func (s *Starter) started(ctx context.Context, req payment.Request) error {
+// time may not have arrived, and only what is durable is accepted (rule 13). Broken off is a workflow that somebody ended; one
+// that has come to its end had a row, and if the ledger lost that, the payment may not be made again.
+func (s *Starter) started(ctx context.Context, req payment.Request) (brokenOff bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	described, err := s.temporal.DescribeWorkflowExecution(ctx, req.ID.String(), "")
 	if err != nil {
-		return unreachable(err)
+		return false, unreachable(err)
 	}
 	var body string
-	memo := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[memoBody]
+	info := described.GetWorkflowExecutionInfo()
+	memo := info.GetMemo().GetFields()[memoBody]
 	if err := s.cfg.Payloads.FromPayload(memo, &body); err != nil {
-		return unreachable(err) // sealed with a key that is not here: whether the body is another is not known
+		return false, unreachable(err) // sealed with a key that is not here: whether the body is another is not known
 	}
 	if !sameMemo(body, req) {
-		return otherBody()
+		return false, otherBody()
 	}
-	return nil
+	switch info.GetStatus() { //nolint:exhaustive // the others are open, or have an outcome
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED,
+		enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return true, nil
+	}
+	return false, nil
 }
 
 func unreachable(cause error) *payment.Error {
@@ -101,11 +127,12 @@ func unreachable(cause error) *payment.Error {
 
 // updateWithStart is one round trip: it starts the workflow or finds the running one, and waits for the fixed update.
 // A zero outcome means that there is nothing to tell yet.
-func (s *Starter) updateWithStart(ctx context.Context, req payment.Request) (payment.Outcome, error) {
+func (s *Starter) updateWithStart(ctx context.Context, req payment.Request, reuse enumspb.WorkflowIdReusePolicy) (payment.Outcome, error) {
 	options, err := s.startOptions(ctx, req)
 	if err != nil {
 		return payment.Outcome{}, err
 	}
+	options.WorkflowIDReusePolicy = reuse
 	start := s.temporal.NewWithStartWorkflowOperation(options, workflowOf(req.Kind), req)
 	waitCtx, cancel := context.WithTimeout(ctx, s.cfg.Wait)
 	defer cancel()
@@ -137,7 +164,8 @@ func (s *Starter) startError(ctx context.Context, req payment.Request, err error
 		return nil
 	}
 	s.log.Warn("Temporal did not answer a start", "payment_id", req.ID.String(), "error", err)
-	return s.started(ctx, req)
+	_, err = s.started(ctx, req)
+	return err
 }
 
 func (s *Starter) startOptions(ctx context.Context, req payment.Request) (client.StartWorkflowOptions, error) {
@@ -150,7 +178,6 @@ func (s *Starter) startOptions(ctx context.Context, req payment.Request) (client
 	return client.StartWorkflowOptions{
 		ID:                       req.ID.String(),
 		TaskQueue:                workflows.PaymentsQueue,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    workflows.Attributes(req),
 		StaticSummary:            workflows.Summary(req, keyName),

@@ -30,6 +30,7 @@ type fleet struct {
 	temporal client.Client
 	books    *ledger.Ledger
 	door     *starter.Starter
+	network  *lndfake.Network
 	bank     *lndfake.Node
 	peer     *lndfake.Node
 	wallet   ledger.Wallet
@@ -52,8 +53,8 @@ func newFleet(t *testing.T, keys codec.Keys) *fleet {
 		t.Fatal(err)
 	}
 	f.books = ledgertest.Open(t, core.DatabaseURL)
-	network := lndfake.New()
-	f.bank, f.peer = network.AddNode("bank"), network.AddNode("peer")
+	f.network = lndfake.New()
+	f.bank, f.peer = f.network.AddNode("bank"), f.network.AddNode("peer")
 	f.open(keys)
 	f.wallet = ledgertest.Funded(t, f.books, 1_000_000_000)
 	return f
