@@ -33,6 +33,9 @@ type Network struct {
 	control     *control
 }
 
+// databaseWithin bounds a call to a database server that somebody else runs.
+const databaseWithin = 15 * time.Second
+
 // Start brings everything up and returns when it is ready: the databases are
 // there, the channels are active and known to all nodes, the extra processes run.
 // A Dir that was used before keeps its state.
@@ -56,14 +59,19 @@ func Start(ctx context.Context, cfg Config) (*Network, error) {
 }
 
 func (n *Network) start(ctx context.Context) error {
-	var err error
-	if n.programs, err = build.Ensure(ctx, n.cfg.Out, build.Btcd(), build.Lnd(), build.Temporal()); err != nil {
+	// What can be told at once comes before the builds, which may take minutes.
+	programs := []build.Program{build.Btcd(), build.Lnd(), build.Temporal()}
+	if err := errors.Join(n.checkDatabase(ctx), build.Check(programs...)); err != nil {
 		return err
 	}
-	if err := n.endStale(ctx); err != nil {
+	if err := n.endStale(ctx); err != nil { // it holds the ports
 		return err
 	}
 	if err := n.claim(); err != nil {
+		return err
+	}
+	var err error
+	if n.programs, err = build.Ensure(ctx, n.cfg.Out, programs...); err != nil {
 		return err
 	}
 	n.describe()
@@ -90,6 +98,16 @@ func (n *Network) start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkDatabase reports whether there is a Postgres to start, or that the given one answers.
+func (n *Network) checkDatabase(ctx context.Context) error {
+	if n.cfg.DatabaseURL == "" {
+		return postgres.Check()
+	}
+	ctx, cancel := context.WithTimeout(ctx, databaseWithin)
+	defer cancel()
+	return postgres.Ping(ctx, n.cfg.DatabaseURL)
 }
 
 // claim takes the ports and remembers them.

@@ -92,12 +92,13 @@ func (d *deps) startNetwork(ctx context.Context, dir string, basePort int) (*dev
 }
 
 // devDatabase is a Postgres to use instead of one of the network's own: by flag, or from the environment where this
-// machine has no Postgres binaries.
+// machine has no Postgres binaries. Binaries that were asked for and do not fit are no reason to use another server: the
+// start of the network says what is wrong with them.
 func (d *deps) devDatabase() string {
 	if url, ok := d.flags.Get(settings.DatabaseURL); ok {
 		return url
 	}
-	if _, err := postgres.FindBinaries(); err != nil {
+	if _, err := postgres.FindBinaries(); errors.Is(err, postgres.ErrNoBinaries) {
 		url, _ := d.environment.Get(settings.DatabaseURL)
 		return url
 	}

@@ -40,20 +40,61 @@ func Ensure(ctx context.Context, out io.Writer, programs ...Program) (map[string
 	return paths, nil
 }
 
-func (p Program) ensure(ctx context.Context, root string, out io.Writer) (string, error) {
+// Check reports at once what Ensure would fail for: it takes minutes to come to the last program.
+func Check(programs ...Program) error {
+	root, err := SourceRoot()
+	if err != nil {
+		return err
+	}
+	for _, p := range programs {
+		target, err := p.target(root)
+		if err != nil {
+			return err
+		}
+		if built(target) {
+			continue
+		}
+		if _, err := p.tool(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// target is where p's executable lies in the cache once it is built.
+func (p Program) target(root string) (string, error) {
 	cache, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
 	key, err := p.Key(root)
+	return filepath.Join(cache, "bin", p.Name+"-"+key), err
+}
+
+// built reports whether a program is in the cache.
+func built(target string) bool {
+	_, err := os.Stat(target)
+	return err == nil
+}
+
+// tool is the go command.
+func (p Program) tool() (string, error) {
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		return "", errors.New("the go command is missing, and " + p.Name + " has to be built: install Go 1.26 or newer (https://go.dev/dl)")
+	}
+	return tool, nil
+}
+
+func (p Program) ensure(ctx context.Context, root string, out io.Writer) (string, error) {
+	target, err := p.target(root)
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "bin")
-	target := filepath.Join(dir, p.Name+"-"+key)
-	if _, err := os.Stat(target); err == nil {
+	if built(target) {
 		return target, nil
 	}
+	dir := filepath.Dir(target)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -62,7 +103,7 @@ func (p Program) ensure(ctx context.Context, root string, out io.Writer) (string
 		return "", err
 	}
 	defer func() { _ = lock.Unlock() }() // the kernel does it at the latest
-	if _, err := os.Stat(target); err == nil {
+	if built(target) {
 		return target, nil // somebody else has built it meanwhile
 	}
 	return target, p.build(ctx, filepath.Join(root, p.Module), target, out)
@@ -86,9 +127,9 @@ func (p Program) lock(ctx context.Context, path string, out io.Writer) (*process
 }
 
 func (p Program) build(ctx context.Context, module, target string, out io.Writer) error {
-	tool, err := exec.LookPath("go")
+	tool, err := p.tool()
 	if err != nil {
-		return errors.New("the go command is missing, and " + p.Name + " has to be built: install Go 1.26 or newer (https://go.dev/dl)")
+		return err
 	}
 	if p.Patch != nil {
 		work := target + ".src"

@@ -130,3 +130,25 @@ func TestPatchMustFit(t *testing.T) {
 		t.Errorf("a patch that does not fit: %v", err)
 	}
 }
+
+// Without the go command only what is not built yet is a reason to stop, and it is told before anything is built.
+func TestGoCommandMissing(t *testing.T) {
+	_, p := source(t)
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", t.TempDir())
+	const says = "the go command is missing, and small has to be built: install Go"
+	if err := build.Check(p); err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("check: %v", err)
+	}
+	if _, err := build.Ensure(t.Context(), &bytes.Buffer{}, p); err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("build: %v", err)
+	}
+	t.Setenv("PATH", path)
+	if _, err := build.Ensure(t.Context(), &bytes.Buffer{}, p); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if err := build.Check(p); err != nil {
+		t.Errorf("a warm cache needs no compiler: %v", err)
+	}
+}

@@ -28,6 +28,9 @@ type Core struct {
 
 // StartCore starts the half, in a folder of its own. The search attributes are registered: type by name.
 func StartCore(ctx context.Context, attributes map[string]string) (core *Core, err error) {
+	if err := postgres.Check(); err != nil { // the build may take minutes
+		return nil, err
+	}
 	programs, err := build.Ensure(ctx, os.Stderr, build.Temporal())
 	if err != nil {
 		return nil, err

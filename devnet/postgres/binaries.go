@@ -17,7 +17,26 @@ var ErrNoBinaries = errors.New("no PostgreSQL 15 or newer found: install it (apt
 
 // FindBinaries returns the folder with initdb and postgres: HOLDFAST_POSTGRES_BIN,
 // else the newest below the distributions' usual places, else PATH.
-func FindBinaries() (string, error) {
+func FindBinaries() (string, error) { return findBinaries(usualPlaces()) }
+
+// Check reports at once what Start would fail for on this machine.
+func Check() error {
+	if _, err := FindBinaries(); err != nil {
+		return err
+	}
+	_, err := runAs()
+	return err
+}
+
+// usualPlaces are patterns of the folders that distributions install to.
+func usualPlaces() []string {
+	return []string{
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin",
+		"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
+	}
+}
+
+func findBinaries(places []string) (string, error) {
 	if dir := os.Getenv("HOLDFAST_POSTGRES_BIN"); dir != "" {
 		if version(dir) < MinVersion {
 			return "", errors.New("HOLDFAST_POSTGRES_BIN=" + dir + " does not hold initdb and postgres of PostgreSQL 15 or newer")
@@ -25,10 +44,7 @@ func FindBinaries() (string, error) {
 		return dir, nil
 	}
 	candidates := []string{}
-	for _, pattern := range []string{
-		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin",
-		"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
-	} {
+	for _, pattern := range places {
 		found, _ := filepath.Glob(pattern) // the patterns are well-formed
 		candidates = append(candidates, found...)
 	}

@@ -104,6 +104,15 @@ func isPostmaster(pid int, data string) bool {
 	return err == nil && bytes.Contains(cmdline, []byte("-D\x00"+data+"\x00"))
 }
 
+// Ping asks a server of somebody else whether it lets us in.
+func Ping(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return fmt.Errorf("the PostgreSQL server of DATABASE_URL cannot be used: check the URL and that it runs (%w)", err)
+	}
+	return conn.Close(ctx)
+}
+
 // CreateDatabase creates a database on the server of adminURL, as a copy of
 // template unless that is empty. An existing one is left as it is.
 func CreateDatabase(ctx context.Context, adminURL, name, template string) error {
