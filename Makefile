@@ -1,6 +1,6 @@
 # Every target that a person needs has a "##" text: run `make` to see them.
 .DEFAULT_GOAL := help
-.PHONY: help build dev demo test check static generate drift protos format lint vet workflowcheck architecture race bench clean
+.PHONY: help build dev demo test check static generate drift protos format lint vet workflowcheck architecture race chaos bench clean
 
 GO       ?= go
 HOLDFAST := bin/holdfast
@@ -20,8 +20,9 @@ dev: build ## bring up Bitcoin, Lightning, Temporal, Postgres, a worker and the 
 demo: build ## run the demo on the running network, or on one of its own, and exit
 	$(HOLDFAST) demo
 
+# Never from Go's cache: the tests build the worker that they run by `go build`, and the cache does not see that it has changed.
 test: ## run all tests, real nodes included
-	$(GO) test -timeout 25m ./...
+	$(GO) test -count=1 -timeout 25m ./...
 
 check: static race ## what CI checks: generated code, format, lint, vet, determinism, architecture, all tests with the race detector
 
@@ -45,6 +46,7 @@ lint:
 
 vet:
 	$(GO) vet ./...
+	$(GO) vet -tags chaos ./e2e
 
 workflowcheck:
 	$(call TOOL,workflowcheck) workflowcheck ./workflows/...
@@ -54,6 +56,9 @@ architecture:
 
 race:
 	$(GO) test -race -timeout 25m $(RACED)
+
+chaos: ## kill a node in the middle of its own commitments; spoils its network, so that it runs alone
+	$(GO) test -tags chaos -run TestNodeKilledWhileSending -count=1 -v ./e2e
 
 bench: ## measure, side by side, and write bench/results/
 	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 30m ./bench/...

@@ -85,7 +85,7 @@ func (n *Network) start(ctx context.Context) error {
 		return err
 	}
 	env := makeEnv(&n.cfg, n.ports, n.state, n.databaseURL)
-	n.Operations.setEnv(env)
+	n.Operations.env = env
 	if err := writeEnv(n.cfg.path("env"), env); err != nil {
 		return err
 	}
@@ -231,7 +231,6 @@ func (n *Network) Stop(ctx context.Context) error {
 		done.Wait()
 		all = append(all, errs...)
 	}
-	all = append(all, n.Operations.close())
 	if n.ports.lock != nil {
 		all = append(all, n.ports.lock.Unlock())
 	}

@@ -31,10 +31,6 @@ func newOperations(dir string, env map[string]string) Operations {
 	return Operations{dir: dir, env: env}
 }
 
-func (o *Operations) setEnv(env map[string]string) { o.env = env }
-
-func (o *Operations) close() error { return nil }
-
 // withNode calls a node. A connection per operation: nodes come and go, and a
 // connection that has seen its node die waits before it tries again.
 func (o *Operations) withNode(name string, do func(*lnd.Client) error) error {

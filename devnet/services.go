@@ -90,7 +90,7 @@ func (n *Network) btcdService() *service {
 			"--rpccert="+filepath.Join(dir, "rpc.cert"), "--rpckey="+filepath.Join(dir, "rpc.key"))
 		spec.Env = append(os.Environ(), "BTCD_HOME="+dir) // read by our patch of it
 		return startReady(ctx, spec, startWithin, func(ctx context.Context) error {
-			return n.withBtcd(func(c *btcd.Client) error { _, err := c.Height(ctx); return err })
+			return n.withBitcoin(func(c *btcd.Client) error { _, err := c.Height(ctx); return err })
 		})
 	}}
 }
@@ -157,19 +157,6 @@ func (n *Network) extraService(p Process) *service {
 			return p.Ready(network)
 		})
 	}}
-}
-
-func (n *Network) withBtcd(do func(*btcd.Client) error) error {
-	c, err := btcd.Dial(n.ports.address(portBtcd), btcdUser, n.state.BtcdPassword, n.cfg.path("btcd", "rpc.cert"))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return do(c)
-}
-
-func (n *Network) withNode(name string, do func(*lnd.Client) error) error {
-	return n.Operations.withNode(name, do)
 }
 
 func errUnknownProcess(name string, services []*service) error {

@@ -69,7 +69,7 @@ func (n *Network) bringTopology(ctx context.Context) error {
 
 // freshTip mines the first blocks of a new chain, or one if the newest is old.
 func (n *Network) freshTip(ctx context.Context) error {
-	return n.withBtcd(func(c *btcd.Client) error {
+	return n.withBitcoin(func(c *btcd.Client) error {
 		height, err := c.Height(ctx)
 		if err != nil {
 			return err
@@ -106,7 +106,7 @@ func (n *Network) fund(ctx context.Context) error {
 			outputs = append(outputs, btcd.Output{Address: address, Sat: coinSat})
 		}
 	}
-	err := n.withBtcd(func(c *btcd.Client) error {
+	err := n.withBitcoin(func(c *btcd.Client) error {
 		// The rewards of the first blocks are 50 BTC each; a spent one is refused.
 		var err error
 		for height := 1; height <= 10; height++ {

@@ -1,9 +1,7 @@
 //go:build chaos
 
 // Not in the ordinary run: an lnd that is killed in the middle of its own commitments does not always bring its channel
-// back, which spoils the network for the tests that follow. Run it alone:
-//
-//	go test -tags chaos -run TestNodeKilledWhileSending -count=1 ./e2e
+// back, which spoils the network for the tests that follow. `make chaos` runs it alone; `make vet` keeps it compiling.
 
 package e2e_test
 

@@ -30,7 +30,8 @@ func ReadEnvFile(path string) (map[string]string, error) {
 }
 
 // ParseEnv reads the lines of a file that a shell can source: blank lines, # comments, an optional "export", and values
-// bare or in single or double quotes ('\” stands for a single quote within). There is no expansion. name is for messages.
+// bare or in single or double quotes; a single quote within is written as in a shell: the quotes end, it follows with a
+// backslash, and they begin again. There is no expansion. name is for messages.
 func ParseEnv(name, text string) (map[string]string, error) {
 	values := map[string]string{}
 	for i, line := range strings.Split(text, "\n") {
