@@ -139,7 +139,8 @@ func describe(e ledger.Event) string {
 	return strings.Join(parts, ", ")
 }
 
-// budgets tells what the event did to the key's budget, or to that of the account's limit, before and after.
+// budgets tells what the event did to the key's budget, or to that of the account's limit. A reservation records the whole
+// spending of each window before and after; an end records only what this payment counted for, before and after.
 func budgets(prefix, of string, take func(string) (string, bool)) []string {
 	var parts []string
 	counted, isCounted := take(prefix + "budget_sat")
@@ -147,9 +148,9 @@ func budgets(prefix, of string, take func(string) (string, bool)) []string {
 	after, hasAfter := take(prefix + "budget_after_sat")
 	switch {
 	case hasBefore && hasAfter:
-		parts = append(parts, fmt.Sprintf("counted in %s: %s before, %s after", of, sat(before), sat(after)))
+		parts = append(parts, fmt.Sprintf("this payment's share of %s: %s before, %s after", of, sat(before), sat(after)))
 	case isCounted:
-		parts = append(parts, fmt.Sprintf("counted in %s: %s", of, sat(counted)))
+		parts = append(parts, fmt.Sprintf("this payment's share of %s: %s", of, sat(counted)))
 	}
 	for _, window := range payment.Windows() {
 		limit, limited := take(prefix + string(window) + "_limit_sat")

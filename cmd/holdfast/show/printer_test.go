@@ -115,10 +115,10 @@ func TestTimelineForPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"amount 2,000 sat, fee reserve 10 sat, counted in the budget: 2,010 sat, daily spending 0 sat before, 2,010 sat after, limit 10,000 sat, " +
-			"counted in the account's limit: 2,010 sat, weekly spending 1 sat before, 2,011 sat after, limit 5,000 sat",
+		"amount 2,000 sat, fee reserve 10 sat, this payment's share of the budget: 2,010 sat, daily spending 0 sat before, 2,010 sat after, limit 10,000 sat, " +
+			"this payment's share of the account's limit: 2,010 sat, weekly spending 1 sat before, 2,011 sat after, limit 5,000 sat",
 		"in flight  until block 812",
-		"fee 1.500 sat, counted in the budget: 2,010 sat before, 2,002 sat after, other x",
+		"fee 1.500 sat, this payment's share of the budget: 2,010 sat before, 2,002 sat after, other x",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
