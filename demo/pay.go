@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -108,8 +109,18 @@ func (s *scene) exceedBudget(ctx context.Context) error {
 	}
 	row, err = s.await(ctx, row.ID, payment.Refused)
 	s.is("", "refused (BUDGET_EXCEEDED)", state(row))
-	if err != nil || row.Failure == nil || row.Failure.Budget == nil {
+	if err != nil {
 		return err
+	}
+	s.tellsShortfall(row)
+	return s.money(ctx, 0)
+}
+
+// tellsShortfall notes what the refusal says: to programs field by field, and the same to people.
+func (s *scene) tellsShortfall(row ledger.Payment) {
+	if row.Failure == nil || row.Failure.Budget == nil {
+		s.fits("the refusal tells the budget", "it tells nothing of a budget", false)
+		return
 	}
 	short := *row.Failure.Budget
 	s.is("window", payment.Daily, short.Window)
@@ -119,5 +130,8 @@ func (s *scene) exceedBudget(ctx context.Context) error {
 	day := payment.Daily.Duration()
 	ahead := short.FreesAt.Sub(row.CreatedAt)
 	s.fits("frees up within a day", "frees up at "+short.FreesAt.Local().Format("2006-01-02 15:04:05 MST"), ahead > 0 && ahead <= day)
-	return s.money(ctx, 0)
+	says := row.Failure.Message
+	names := strings.Contains(says, string(short.Window)) && strings.Contains(says, short.Remaining.String()+" remaining") &&
+		strings.Contains(says, short.FreesAt.UTC().Format("2006-01-02 15:04:05 MST"))
+	s.fits("the message names window, remaining and time", fmt.Sprintf("the message %q", says), names)
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-pay/holdfast/ledger"
+	"github.com/holdfast-pay/holdfast/payment"
 )
 
 // play runs one step and gives what it printed, without the line that holds the time it took.
@@ -75,6 +78,38 @@ func TestBooksThatAreWrongFail(t *testing.T) {
 			return s.checkBooks(t.Context())
 		})
 		if !errors.Is(err, errDiffers) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// Invariant 2: a refusal that leaves out the window, what remains or when it frees up is a difference.
+func TestRefusalThatTellsTooLittleFails(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	told := func(message string, budget *payment.BudgetShortfall) ledger.Payment {
+		return ledger.Payment{CreatedAt: began, Failure: &payment.Failure{Reason: payment.ReasonBudgetExceeded, Message: message, Budget: budget}}
+	}
+	short := payment.BudgetShortfall{Window: payment.Daily, Limit: limitSat, Spent: 4_000, Remaining: 6_000, Needed: 8_040, FreesAt: began.Add(time.Hour)}
+	const whole = "The daily limit of this API key is 10,000 sat: 4,000 sat spent, 6,000 sat remaining. Enough frees up at 2026-03-01 13:00:00 UTC."
+	for name, c := range map[string]struct {
+		row ledger.Payment
+		ok  bool
+	}{
+		"all of it":        {told(whole, &short), true},
+		"no failure":       {ledger.Payment{}, false},
+		"no budget":        {told(whole, nil), false},
+		"no window":        {told(strings.Replace(whole, "daily", "some", 1), &short), false},
+		"not what remains": {told(strings.Replace(whole, "6,000", "some", 1), &short), false},
+		"not when":         {told(strings.Replace(whole, "13:00", "14:00", 1), &short), false},
+		"never":            {told(whole, &payment.BudgetShortfall{Window: payment.Daily, Limit: limitSat, Spent: 4_000, Remaining: 6_000}), false},
+	} {
+		_, err := play(t, func(s *scene) error {
+			s.spent = 4_000
+			s.tellsShortfall(c.row)
+			return nil
+		})
+		if ok := err == nil; ok != c.ok {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
