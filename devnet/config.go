@@ -14,9 +14,9 @@ type Config struct {
 	Fast     bool      // for tests: Postgres without fsync, no Temporal UI
 	Out      io.Writer // progress, one line per step; nil: none
 
-	// DatabaseURL is a PostgreSQL server to use instead of starting one, as a
-	// superuser's connection string of the ledger's database. Temporal's databases
-	// are created beside it.
+	// DatabaseURL is a PostgreSQL server to use instead of starting one: the URL of
+	// a database there, for a user who may create databases and roles. The network
+	// makes databases of its own beside that one; Remove drops them.
 	DatabaseURL string
 
 	// SearchAttributes are registered with Temporal: type (Keyword, Int, ...) by name.

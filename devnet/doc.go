@@ -12,7 +12,8 @@
 // Invariants:
 //
 //  1. A network's state lives in its Dir. A second start keeps chain, channels
-//     and databases; removing Dir (Remove) starts afresh.
+//     and databases; Remove starts afresh, also on a database server of somebody
+//     else, where the network has databases of its own.
 //  2. One supervisor per Dir. Processes left over from a killed one are ended
 //     before new ones start.
 //  3. No step waits for ever: each has a deadline and fails with the name of the

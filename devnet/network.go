@@ -33,9 +33,6 @@ type Network struct {
 	control     *control
 }
 
-// databaseWithin bounds a call to a database server that somebody else runs.
-const databaseWithin = 15 * time.Second
-
 // Start brings everything up and returns when it is ready: the databases are
 // there, the channels are active and known to all nodes, the extra processes run.
 // A Dir that was used before keeps its state.
@@ -78,7 +75,12 @@ func (n *Network) start(ctx context.Context) error {
 
 	// The two halves do not need each other.
 	err = concurrently(ctx,
-		func(ctx context.Context) error { return n.bring(ctx, "postgres", "temporal") },
+		func(ctx context.Context) error {
+			if err := n.createDatabases(ctx); err != nil {
+				return err
+			}
+			return n.bring(ctx, "postgres", "temporal")
+		},
 		func(ctx context.Context) error { return n.bringNodes(ctx) },
 	)
 	if err != nil {
@@ -100,16 +102,6 @@ func (n *Network) start(ctx context.Context) error {
 	return nil
 }
 
-// checkDatabase reports whether there is a Postgres to start, or that the given one answers.
-func (n *Network) checkDatabase(ctx context.Context) error {
-	if n.cfg.DatabaseURL == "" {
-		return postgres.Check()
-	}
-	ctx, cancel := context.WithTimeout(ctx, databaseWithin)
-	defer cancel()
-	return postgres.Ping(ctx, n.cfg.DatabaseURL)
-}
-
 // claim takes the ports and remembers them.
 func (n *Network) claim() error {
 	var err error
@@ -120,13 +112,15 @@ func (n *Network) claim() error {
 		return err
 	}
 	n.state.BasePort = n.ports.base
+	if n.cfg.DatabaseURL != "" {
+		n.state.useServer(n.cfg.DatabaseURL)
+	}
 	return n.state.save(n.cfg.path("state.json"))
 }
 
 // describe makes the services; nothing starts yet.
 func (n *Network) describe() {
-	n.databaseURL = n.cfg.DatabaseURL
-	if n.databaseURL == "" {
+	if n.cfg.DatabaseURL == "" {
 		n.services = append(n.services, n.postgresService())
 	}
 	n.services = append(n.services, n.btcdService())
@@ -254,7 +248,9 @@ func (n *Network) stopOrder() [][]*service {
 	return order
 }
 
-// Remove deletes a network that does not run, with everything it has stored.
+// Remove deletes a network that does not run, with everything it has stored, also
+// on a database server of somebody else. Should that be away, the error names what
+// stays there; a network that starts afresh does not use it.
 func Remove(dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -263,7 +259,7 @@ func Remove(dir string) error {
 	if err != nil {
 		return fmt.Errorf("a network runs in %s: stop it first (%w)", dir, err)
 	}
-	return errors.Join(postgres.Remove(filepath.Join(dir, "postgres")), os.RemoveAll(dir), lock.Unlock())
+	return errors.Join(dropDatabases(dir), postgres.Remove(filepath.Join(dir, "postgres")), os.RemoveAll(dir), lock.Unlock())
 }
 
 func (n *Network) say(format string, args ...any) {

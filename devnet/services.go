@@ -56,8 +56,8 @@ func (n *Network) temporalService() *service {
 		used = append(used, n.ports.at(portTemporalUI))
 		args = append(args, "--ui-address", n.ports.address(portTemporalUI))
 	}
-	if n.cfg.DatabaseURL != "" { // a shared server: a database per network
-		args = append(args, "--database", "temporal_"+shortHash(n.cfg.Dir))
+	if n.cfg.DatabaseURL != "" {
+		args = append(args, "--database", n.state.temporalDatabase())
 	}
 	for name, kind := range n.cfg.SearchAttributes {
 		args = append(args, "--search-attribute", name+"="+kind)

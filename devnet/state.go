@@ -19,6 +19,10 @@ type state struct {
 	GRPCToken      string `json:"grpc_token"`      // for the product's gRPC listener
 	CallbackSecret string `json:"callback_secret"` // what the product derives those of callback endpoints from
 	Funded         bool   `json:"funded"`          // the chain is mined and the channels are open
+
+	// On a server of somebody else (Config.DatabaseURL):
+	DatabaseServer string `json:"database_server,omitempty"` // the last one's URL
+	DatabaseSuffix string `json:"database_suffix,omitempty"` // of the databases' names, which no other network has had
 }
 
 func loadState(path string) (state, error) {

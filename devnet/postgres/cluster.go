@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -102,6 +103,31 @@ func endOldPostmaster(ctx context.Context, data string) error {
 func isPostmaster(pid int, data string) bool {
 	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return err == nil && bytes.Contains(cmdline, []byte("-D\x00"+data+"\x00"))
+}
+
+// WithDatabase is the URL of another database on the same server.
+func WithDatabase(serverURL, name string) (string, error) {
+	u, err := url.Parse(serverURL)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return "", errors.New("DATABASE_URL is no URL of a PostgreSQL database: it looks like postgres://user:password@host:5432/name") // without it: it holds a password
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
+
+// DropDatabases drops databases on the server of adminURL, with the connections to them. A missing one is fine.
+func DropDatabases(ctx context.Context, adminURL string, names ...string) error {
+	conn, err := pgx.Connect(ctx, adminURL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }() // nothing is lost with it
+	for _, name := range names {
+		if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Ping asks a server of somebody else whether it lets us in.
