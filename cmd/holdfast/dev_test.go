@@ -4,15 +4,20 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
+	"github.com/holdfast-pay/holdfast/devnet"
 	"github.com/holdfast-pay/holdfast/devnet/devnettest"
+	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
+	"github.com/holdfast-pay/holdfast/payment"
 )
 
 // A person's afternoon with `holdfast dev`: it comes up, its demo goes as expected, every kind of command works on it
@@ -26,8 +31,10 @@ func TestDev(t *testing.T) {
 	n.servesAPI()
 	n.receives()
 	n.holdsAndCancels()
+	n.settlesForAKey()
 	n.paysOnce()
 	n.paysOnchain()
+	n.playsTheDemo()
 	n.checks()
 	n.stops()
 }
@@ -135,6 +142,14 @@ func (n *network) holdsAndCancels() {
 	if held.State != "pending" || held.PaymentHash != hold.Hash {
 		n.t.Fatalf("held: %+v", held)
 	}
+	n.eventually("the block is known until which it is in flight", func() bool {
+		held = on[show.Payment](n, show.OK, "payment", "show", held.ID)
+		return held.ExpiryHeight != 0
+	})
+	n.tells(held.ID,
+		`(?m)^in flight +until block `+fmt.Sprint(held.ExpiryHeight)+`$`, `(?m)^fee reserve +20 sat$`,
+		`reserved .*amount 4,000 sat, fee reserve 20 sat, this payment's share of the budget: 4,020 sat, daily spending 0 sat before, 4,020 sat after, limit 10,000 sat`,
+		`in flight .*until block `+fmt.Sprint(held.ExpiryHeight))
 	if budget := on[show.Key](n, show.OK, "key", "show", n.key.ID).Spending; budget.ReservedSat != 4_020 || *budget.Windows[0].RemainingSat != 5_980 {
 		n.t.Errorf("while it is held: %+v", budget)
 	}
@@ -163,6 +178,35 @@ func (n *network) holdsAndCancels() {
 	}
 	if text := strings.Join(story, " "); !strings.HasPrefix(text, "reserved dispatched in_flight") || !strings.HasSuffix(text, "failed") {
 		n.t.Errorf("timeline: %s", text)
+	}
+	n.tells(held.ID, `failed .*REJECTED, this payment's share of the budget: 4,020 sat before, 0 sat after`)
+}
+
+// tells reads a payment as people see it, and looks for patterns in that.
+func (n *network) tells(id string, patterns ...string) {
+	n.t.Helper()
+	got := holdfast(n.t, nil, "payment", "show", id, "--env-file", filepath.Join(n.dir, "env"))
+	for _, pattern := range patterns {
+		if !regexp.MustCompile(pattern).MatchString(got.out) {
+			n.t.Errorf("nothing like %q in\n%s%s", pattern, got.out, got.err)
+		}
+	}
+}
+
+// settlesForAKey: the fee is known at the end, and what the reserve held too much is back in the budget.
+func (n *network) settlesForAKey() {
+	paid := on[show.Payment](n, show.OK, "pay", "invoice", n.outside("invoice", "bob", "--sat", "2000").Invoice,
+		"--wallet", n.wallet.ID, "--key", n.key.ID, "--wait", "60s")
+	fee, reserve := payment.Msat(paid.FeeMsat), payment.Msat(paid.FeeReserveMsat)
+	share := func(fee payment.Msat) string { return (payment.Sat(2_000).MustMsat() + fee).Ceil().String() }
+	if fee == 0 || share(fee) == share(reserve) {
+		n.t.Fatalf("fee %v of %v: nothing to see", fee, reserve)
+	}
+	n.tells(paid.ID, `(?m)^fee +`+fee.String()+`$`, `(?m)^fee reserve +`+reserve.String()+`$`,
+		`reserved .*daily spending 0 sat before, `+share(reserve)+` after, limit 10,000 sat`,
+		`settled .*fee `+fee.String()+`, .*this payment's share of the budget: `+share(reserve)+` before, `+share(fee)+` after`)
+	if budget := on[show.Key](n, show.OK, "key", "show", n.key.ID).Spending; payment.Sat(budget.Windows[0].SpentSat).String() != share(fee) {
+		n.t.Errorf("the budget: %+v, want %s spent", budget, share(fee))
 	}
 }
 
@@ -195,8 +239,27 @@ func (n *network) paysOnchain() {
 	if got.code != show.OK || !strings.Contains(got.out, "settled") {
 		n.t.Errorf("on-chain: code %d\n%s%s", got.code, got.out, got.err)
 	}
-	if list := on[[]show.Payment](n, show.OK, "payment", "list", "--wallet", n.wallet.ID, "--state", "settled"); len(list) != 2 || list[0].ID != sent.ID {
+	if list := on[[]show.Payment](n, show.OK, "payment", "list", "--wallet", n.wallet.ID, "--state", "settled"); len(list) != 3 || list[0].ID != sent.ID {
 		n.t.Errorf("settled payments: %+v", list)
+	}
+}
+
+// playsTheDemo on the network that runs: all goes as expected, again and again; what differs fails the program.
+func (n *network) playsTheDemo() {
+	got := holdfast(n.t, nil, "demo", "--dir", n.dir)
+	if got.code != show.OK || !strings.HasPrefix(got.out, "using the network that runs in "+n.dir) || !strings.Contains(got.out, "steps went as expected") {
+		n.t.Errorf("demo: code %d\n%s%s", got.code, got.out, got.err)
+	}
+	env, err := devnet.ReadEnv(filepath.Join(n.dir, "env"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	const spoil = "UPDATE wallets SET credits_posted = credits_posted + $2 WHERE id = $1"
+	ledgertest.Exec(n.t, env[settings.DatabaseURL], spoil, n.wallet.ID, 1000)
+	got = holdfast(n.t, nil, "demo", "--dir", n.dir)
+	ledgertest.Exec(n.t, env[settings.DatabaseURL], spoil, n.wallet.ID, -1000)
+	if got.code != show.Failed || strings.Count(got.out, "  FAIL  ") != 1 || !strings.Contains(got.err, `"check the books": what was seen is not what was expected`) {
+		n.t.Errorf("demo on books that are wrong: code %d\n%s%s", got.code, got.out, got.err)
 	}
 }
 
