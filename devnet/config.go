@@ -10,7 +10,7 @@ import (
 // Config says what network to run.
 type Config struct {
 	Dir      string    // the network's state; created if missing
-	BasePort int       // first of PortCount ports; 0: free ones, remembered in Dir
+	BasePort int       // first of PortCount ports, which need not be those of the last start; 0: those, or free ones
 	Fast     bool      // for tests: Postgres without fsync, no Temporal UI
 	Out      io.Writer // progress, one line per step; nil: none
 
@@ -47,6 +47,9 @@ func NodeNames() []string { return []string{"bank", "alice", "bob"} }
 func edges() [][2]string { return [][2]string{{"alice", "bank"}, {"alice", "bob"}} }
 
 func (c *Config) complete() error {
+	if err := CheckBasePort(c.BasePort); err != nil {
+		return err
+	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
 		return err

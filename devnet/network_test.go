@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -163,24 +165,32 @@ func TestOneSupervisorPerDir(t *testing.T) {
 	}
 }
 
-// Invariants 1 and 4: beside the package's network, another one keeps its state.
+// Invariants 1 and 4: beside the package's network, another one keeps its state, on the ports that it is told to use, on the
+// same ones where it is told nothing, and on others.
 func TestSecondStartKeepsState(t *testing.T) {
 	ctx := ctxFor(t, 5*time.Minute)
 	cfg := devnet.Config{
 		Dir: filepath.Join(devnettest.Dir(t), strings.Repeat("deep", 30)), Fast: true,
 		Extra: []devnet.Process{{Name: "worker", Path: "/bin/sh", Args: []string{"-c", "echo at $TEMPORAL_ADDRESS; exec sleep 1000"}}},
 	}
-	height := 0
-	for _, step := range []string{"first", "second"} {
+	height, base := 0, 0
+	for _, step := range []string{"first", "second", "on other ports"} {
+		cfg.BasePort = 0
+		if step != "second" {
+			base = freeBase(t)
+			cfg.BasePort = base
+		}
 		began := time.Now()
 		n, err := devnet.Start(ctx, cfg)
 		must(t, err)
 		t.Logf("%s start took %s", step, time.Since(began))
 		now, err := n.Height(ctx)
 		must(t, err)
-		if step == "second" && (now < height || time.Since(began) > 20*time.Second) {
-			t.Errorf("second start took %s, at height %d of %d", time.Since(began), now, height)
+		if step != "first" && (now < height || time.Since(began) > 20*time.Second) {
+			t.Errorf("the start took %s, at height %d of %d", time.Since(began), now, height)
 		}
+		onPorts(t, n, base)
+		apart(t, n, devnettest.Net(t))
 		pay(ctx, t, &n.Operations, "bank", "bob", 1000)
 		must(t, n.KillProcess("worker"))
 		must(t, n.StartProcess(ctx, "worker"))
@@ -195,6 +205,55 @@ func TestSecondStartKeepsState(t *testing.T) {
 		began = time.Now()
 		must(t, n.Stop(ctx))
 		t.Logf("stop took %s", time.Since(began))
+	}
+}
+
+// onPorts: every address of the network lies in its block.
+func onPorts(t *testing.T, n *devnet.Network, base int) {
+	t.Helper()
+	local := regexp.MustCompile(`127\.0\.0\.1:(\d+)`)
+	addresses := 0
+	for name, value := range n.Env() {
+		for _, match := range local.FindAllStringSubmatch(value, -1) {
+			addresses++
+			if port, err := strconv.Atoi(match[1]); err != nil || port < base || port >= base+devnet.PortCount {
+				t.Errorf("%s is at %s; the network's ports begin at %d", name, value, base)
+			}
+		}
+	}
+	if addresses < 10 {
+		t.Errorf("%d addresses in %v", addresses, n.Env())
+	}
+}
+
+// apart: two networks share no port and no address, and what happens on one is not seen on the other.
+func apart(t *testing.T, one, other *devnet.Network) {
+	t.Helper()
+	used := map[int]string{}
+	for _, p := range one.Ps() {
+		for _, port := range p.Ports {
+			used[port] = p.Name
+		}
+	}
+	for _, p := range other.Ps() {
+		for _, port := range p.Ports {
+			if used[port] != "" {
+				t.Errorf("port %d is %s's here and %s's there", port, used[port], p.Name)
+			}
+		}
+	}
+	mine, theirs := one.Env(), other.Env()
+	for _, name := range []string{"DATABASE_URL", "TEMPORAL_ADDRESS", "BTCD_RPC", "LND_BANK_RPC", "LND_BANK_MACAROON", "HOLDFAST_HTTP", "HOLDFAST_GRPC"} {
+		if mine[name] == "" || mine[name] == theirs[name] {
+			t.Errorf("%s is %q here and %q there", name, mine[name], theirs[name])
+		}
+	}
+	ctx := ctxFor(t, time.Minute)
+	before, err := other.Height(ctx)
+	must(t, err)
+	must(t, one.Mine(ctx, 1))
+	if after, err := other.Height(ctx); err != nil || after != before {
+		t.Errorf("a block here moved the other chain from %d to %d (%v)", before, after, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/holdfast-pay/holdfast/devnet/build"
 	"github.com/holdfast-pay/holdfast/devnet/process"
@@ -15,6 +16,12 @@ import (
 
 // PortCount is how many ports a network takes, from its base port on.
 const PortCount = 20
+
+// The base ports that leave room for a whole block, above the system's own.
+const (
+	minBasePort = 1024
+	maxBasePort = 65_536 - PortCount
+)
 
 // Offsets from the base port. The first four and the last are reserved for the product.
 const (
@@ -50,6 +57,14 @@ const (
 	firstBlock = 12_000
 	lastBlock  = 32_000
 )
+
+// CheckBasePort says what is wrong with a base port; 0 means any.
+func CheckBasePort(port int) error {
+	if port != 0 && (port < minBasePort || port > maxBasePort) {
+		return fmt.Errorf("the base port is %d: choose one from %d to %d (the network takes %d ports from it on)", port, minBasePort, maxBasePort, PortCount)
+	}
+	return nil
+}
 
 // claimPorts claims the configured block, the one remembered from the last start,
 // or a free one.
@@ -93,8 +108,11 @@ func claimBlock(base int) (ports, error) {
 		return ports{}, err
 	}
 	lock, err := process.TryLock(filepath.Join(dir, strconv.Itoa(base)))
-	if err != nil {
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return ports{}, fmt.Errorf("another network runs on ports %d to %d: stop it or choose another base port", base, base+PortCount-1)
+	}
+	if err != nil {
+		return ports{}, err
 	}
 	for port := base; port < base+PortCount; port++ {
 		if err := probePort(port); err != nil {
@@ -106,8 +124,13 @@ func claimBlock(base int) (ports, error) {
 
 func probePort(port int) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("port %d is in use: stop what uses it or choose another base port (the network takes %d ports)", port, PortCount)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("port %d is not for this user: choose another base port (the network takes %d ports)", port, PortCount)
+	case err != nil:
+		return fmt.Errorf("port %d cannot be used: %w", port, err)
 	}
 	return listener.Close()
 }

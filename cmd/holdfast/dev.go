@@ -32,6 +32,9 @@ type devCommand struct {
 	Once     bool   `help:"Stop after the demo."`
 }
 
+// Validate is asked by the parser.
+func (c *devCommand) Validate() error { return devnet.CheckBasePort(c.BasePort) }
+
 // Run brings the network up, plays the demo, and stays. A demo that failed does not take the network down, so that it can
 // be looked at; it decides the exit code.
 func (c *devCommand) Run(ctx context.Context, d *deps) (err error) {

@@ -36,6 +36,9 @@ func TestWrongUsage(t *testing.T) {
 		"payment list --state gone":                                              "gone",
 		"devnet hold alice":                                                      "--sat",
 		"devnet mine many":                                                       "many",
+		"dev --base-port 80":                                                     "1024 to 65516",
+		"dev --base-port=-5":                                                     "1024 to 65516",
+		"dev --base-port 65517":                                                  "1024 to 65516",
 	} {
 		got := holdfast(t, nil, strings.Fields(args)...)
 		if got.code != show.Usage || got.out != "" || !strings.HasPrefix(got.err, "error: ") || !strings.Contains(got.err, says) {
