@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/devnet/process"
@@ -133,6 +134,9 @@ func ended(c child) bool {
 // process is gone and the error holds the end of its log.
 func startReady(ctx context.Context, spec process.Spec, within time.Duration, probe func(context.Context) error) (child, error) {
 	p, err := process.Start(spec)
+	if errors.Is(err, syscall.ENOEXEC) {
+		return nil, fmt.Errorf("%w: the file is damaged, remove %s and start again", err, spec.Path)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -71,10 +71,11 @@ func (p Program) target(root string) (string, error) {
 	return filepath.Join(cache, "bin", p.Name+"-"+key), err
 }
 
-// built reports whether a program is in the cache.
+// built reports whether a program is in the cache. What cannot be one, as an empty file after a crash of the machine, is
+// built again.
 func built(target string) bool {
-	_, err := os.Stat(target)
-	return err == nil
+	info, err := os.Stat(target)
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0 && info.Mode().Perm()&0o100 != 0
 }
 
 // tool is the go command.
@@ -140,6 +141,9 @@ func (p Program) build(ctx context.Context, module, target string, out io.Writer
 		module = work
 	}
 	fresh := target + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) { // go build does not overwrite half a file
+		return err
+	}
 	cmd := exec.CommandContext(ctx, tool, "build", "-ldflags=-s -w", "-tags", p.Tags, "-o", fresh, p.Package)
 	cmd.Dir = module
 	cmd.Env = goEnv()
@@ -155,7 +159,17 @@ func (p Program) build(ctx context.Context, module, target string, out io.Writer
 		return fmt.Errorf("build %s: %w\n%s", p.Name, err, strings.Join(lines[max(0, len(lines)-15):], "\n"))
 	}
 	fmt.Fprintf(out, "built %s in %s\n", p.Name, time.Since(started).Round(time.Second))
-	return os.Rename(fresh, target)
+	return errors.Join(onDisk(fresh), os.Rename(fresh, target))
+}
+
+// onDisk writes a file through, so that after a crash of the machine its new name does not lead to nothing.
+func onDisk(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return file.Sync()
 }
 
 func reportProgress(out io.Writer, name string, started time.Time) (stop func()) {
