@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // Config says what network to run.
@@ -58,6 +59,7 @@ func (c *Config) complete() error {
 	if c.Out == nil {
 		c.Out = io.Discard
 	}
+	c.Out = &lines{to: c.Out}
 	seen := map[string]bool{"postgres": true, "temporal": true, "btcd": true}
 	for _, name := range NodeNames() {
 		seen["lnd-"+name] = true
@@ -75,6 +77,19 @@ func (c *Config) complete() error {
 		}
 	}
 	return nil
+}
+
+// lines lets the halves of a start tell their progress at once.
+type lines struct {
+	mu sync.Mutex
+	to io.Writer // guarded by mu
+}
+
+// Write writes a line.
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to.Write(line)
 }
 
 func (c *Config) path(parts ...string) string {

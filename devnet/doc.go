@@ -22,5 +22,6 @@
 //  5. Stop ends every process in the order in which others need them: extras,
 //     Temporal, the Lightning nodes, btcd, Postgres. No process outlives the
 //     supervisor.
-//  6. A snapshot is taken from stopped nodes and never used half-written.
+//  6. A snapshot is taken from stopped nodes and never used half-written, or with
+//     parts missing.
 package devnet

@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,16 +45,16 @@ func (n *Network) restoreSnapshot(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	var lock *process.Lock
-	if !process.Poll(ctx, snapshotWithin, 100*time.Millisecond, func() bool {
-		lock, err = process.TryLock(filepath.Join(dir, ".lock"))
-		return err == nil
-	}) {
-		return fmt.Errorf("another process makes or copies a snapshot and does not end: %w", err)
+	lock, err := n.lockSnapshots(ctx, filepath.Join(dir, ".lock"))
+	if err != nil {
+		return err
 	}
 	defer func() { _ = lock.Unlock() }() // the kernel does it at the latest
 	snapshot := filepath.Join(dir, n.snapshotKey())
-	if _, err := os.Stat(snapshot); errors.Is(err, os.ErrNotExist) {
+	if !intact(snapshot) {
+		if _, err := os.Stat(snapshot); err == nil {
+			n.say("what is prepared in %s is not whole: it is made again", snapshot)
+		}
 		if err := n.makeSnapshot(ctx, dir, snapshot); err != nil {
 			return fmt.Errorf("prepare chain and channels: %w", err)
 		}
@@ -69,6 +70,21 @@ func (n *Network) restoreSnapshot(ctx context.Context) error {
 	}
 	n.state.Funded = true
 	return n.state.save(n.cfg.path("state.json"))
+}
+
+// lockSnapshots waits for another network that makes or copies a snapshot.
+func (n *Network) lockSnapshots(ctx context.Context, path string) (lock *process.Lock, err error) {
+	if lock, err = process.TryLock(path); err == nil {
+		return lock, nil
+	}
+	n.say("waiting for another network that prepares or copies chain and channels")
+	if process.Poll(ctx, snapshotWithin, 100*time.Millisecond, func() bool {
+		lock, err = process.TryLock(path)
+		return err == nil
+	}) {
+		return lock, nil
+	}
+	return nil, fmt.Errorf("another process makes or copies a snapshot and does not end: %w", err)
 }
 
 // makeSnapshot brings up chain and nodes of a network of its own, stops them and
@@ -104,7 +120,51 @@ func (n *Network) makeSnapshot(ctx context.Context, dir, target string) (err err
 			return err
 		}
 	}
-	return os.Rename(fresh, target)
+	contents, err := listTree(fresh)
+	if err == nil {
+		err = writeFile(filepath.Join(fresh, manifestName), contents)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.RemoveAll(target), os.Rename(fresh, target))
+}
+
+// manifestName is the file that says what a snapshot consists of. It is written last.
+const manifestName = "manifest"
+
+// intact reports whether a snapshot is there and nothing of it is missing: the cache is the user's, and so is what removes
+// old files from it.
+func intact(snapshot string) bool {
+	want, err := os.ReadFile(filepath.Join(snapshot, manifestName))
+	if err != nil {
+		return false
+	}
+	have, err := listTree(snapshot)
+	return err == nil && bytes.Equal(have, want)
+}
+
+// listTree lists a snapshot's files with their sizes.
+func listTree(snapshot string) ([]byte, error) {
+	var list []byte
+	for _, part := range snapshotParts() {
+		err := filepath.WalkDir(filepath.Join(snapshot, part), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			info, err := entry.Info()
+			if err != nil {
+				return err
+			}
+			relative, err := filepath.Rel(snapshot, path)
+			list = fmt.Appendf(list, "%d %s\n", info.Size(), relative)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 func dropOldSnapshots(dir string) error {
