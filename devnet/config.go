@@ -37,8 +37,9 @@ type Process struct {
 	// ours and the network's.
 	Env func(network map[string]string) []string
 
-	// Ready is asked until it answers nil; nil means ready once started.
-	Ready func(network map[string]string) error
+	// Ready is asked until it answers nil; nil means ready once started. By the process
+	// id it can tell the process from the one before it.
+	Ready func(network map[string]string, pid int) error
 }
 
 // NodeNames are the Lightning nodes, in the order of their channels.

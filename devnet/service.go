@@ -132,7 +132,7 @@ func ended(c child) bool {
 
 // startReady starts a process and asks probe until it answers nil. On failure the
 // process is gone and the error holds the end of its log.
-func startReady(ctx context.Context, spec process.Spec, within time.Duration, probe func(context.Context) error) (child, error) {
+func startReady(ctx context.Context, spec process.Spec, within time.Duration, probe func(ctx context.Context, pid int) error) (child, error) {
 	p, err := process.Start(spec)
 	if errors.Is(err, syscall.ENOEXEC) {
 		return nil, fmt.Errorf("%w: the file is damaged, remove %s and start again", err, spec.Path)
@@ -147,7 +147,7 @@ func startReady(ctx context.Context, spec process.Spec, within time.Duration, pr
 		}
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		last = probe(ctx)
+		last = probe(ctx, p.Pid())
 		return last == nil
 	})
 	switch {

@@ -64,7 +64,7 @@ func (n *Network) temporalService() *service {
 	}
 	return &service{name: "temporal", ports: used, grace: 15 * time.Second, start: func(ctx context.Context) (child, error) {
 		args := append(slices.Clone(args), "--postgres-url", n.databaseURL)
-		return startReady(ctx, n.spec("temporal", n.programs["temporal"], args...), startWithin, func(ctx context.Context) error {
+		return startReady(ctx, n.spec("temporal", n.programs["temporal"], args...), startWithin, func(ctx context.Context, _ int) error {
 			return temporalReady(ctx, n.ports.address(portTemporal), n.cfg.SearchAttributes)
 		})
 	}}
@@ -89,7 +89,7 @@ func (n *Network) btcdService() *service {
 			"--rpclisten="+n.ports.address(portBtcd), "--rpcuser="+btcdUser, "--rpcpass="+n.state.BtcdPassword,
 			"--rpccert="+filepath.Join(dir, "rpc.cert"), "--rpckey="+filepath.Join(dir, "rpc.key"))
 		spec.Env = append(os.Environ(), "BTCD_HOME="+dir) // read by our patch of it
-		return startReady(ctx, spec, startWithin, func(ctx context.Context) error {
+		return startReady(ctx, spec, startWithin, func(ctx context.Context, _ int) error {
 			return n.withBitcoin(func(c *btcd.Client) error { _, err := c.Height(ctx); return err })
 		})
 	}}
@@ -107,7 +107,7 @@ func (n *Network) lndService(name string) *service {
 		name: "lnd-" + name, ports: []int{n.ports.at(rpc), n.ports.at(rpc + 1)}, grace: 40 * time.Second,
 		start: func(ctx context.Context) (child, error) {
 			return startReady(ctx, n.spec("lnd-"+name, n.programs["lnd"], n.lndArgs(name, n.ports.address(rpc))...), startWithin,
-				func(ctx context.Context) error {
+				func(ctx context.Context, _ int) error {
 					return n.withNode(name, func(c *lnd.Client) error { return c.Serving(ctx) })
 				})
 		},
@@ -150,11 +150,11 @@ func (n *Network) extraService(p Process) *service {
 				spec.Env = append(spec.Env, key+"="+value)
 			}
 		}
-		return startReady(ctx, spec, startWithin, func(context.Context) error {
+		return startReady(ctx, spec, startWithin, func(_ context.Context, pid int) error {
 			if p.Ready == nil {
 				return nil
 			}
-			return p.Ready(network)
+			return p.Ready(network, pid)
 		})
 	}}
 }

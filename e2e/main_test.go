@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +78,7 @@ func holdfastEnv() func(network map[string]string) []string {
 }
 
 // apiReady answers nil once the API says that all it needs is there.
-func apiReady(network map[string]string) error {
+func apiReady(network map[string]string, _ int) error {
 	client := http.Client{Timeout: 5 * time.Second}
 	res, err := client.Get(network["HOLDFAST_HTTP"] + "/readyz")
 	if err != nil {
@@ -89,8 +91,8 @@ func apiReady(network map[string]string) error {
 	return nil
 }
 
-// workerReady answers nil once a worker polls every queue. After a restart the pollers of the dead one still count.
-func workerReady(network map[string]string) error {
+// workerReady answers nil once the worker with the process id polls every queue; Temporal lists the dead one's pollers as well.
+func workerReady(network map[string]string, pid int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	temporal, err := client.DialContext(ctx, client.Options{HostPort: network["TEMPORAL_ADDRESS"], Logger: silent()})
@@ -108,8 +110,10 @@ func workerReady(network map[string]string) error {
 		if err != nil {
 			return err
 		}
-		if len(answer.GetPollers()) == 0 {
-			return fmt.Errorf("no worker polls the queue %s yet", queue)
+		if !slices.ContainsFunc(answer.GetPollers(), func(p *taskqueue.PollerInfo) bool {
+			return strings.HasPrefix(p.GetIdentity(), fmt.Sprintf("%d@", pid))
+		}) {
+			return fmt.Errorf("the worker does not poll the queue %s yet", queue)
 		}
 	}
 	return nil

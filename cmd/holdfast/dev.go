@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,10 +109,11 @@ func (d *deps) devDatabase() string {
 	return ""
 }
 
-// workerReady answers nil once a worker polls the payments: then its database is migrated as well.
-func (d *deps) workerReady(ctx context.Context) func(env map[string]string) error {
+// workerReady answers nil once the worker with the process id polls the payments: then its database is migrated as well.
+// Temporal lists the pollers of one that was killed for minutes.
+func (d *deps) workerReady(ctx context.Context) func(env map[string]string, pid int) error {
 	var temporal client.Client
-	return func(env map[string]string) error {
+	return func(env map[string]string, pid int) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		if temporal == nil {
@@ -126,17 +128,22 @@ func (d *deps) workerReady(ctx context.Context) func(env map[string]string) erro
 			if err != nil {
 				return err
 			}
-			if len(answer.GetPollers()) == 0 {
-				return fmt.Errorf("no worker polls the queue %s yet", queue)
+			if !slices.ContainsFunc(answer.GetPollers(), func(p *taskqueue.PollerInfo) bool { return isOf(p, pid) }) {
+				return fmt.Errorf("the worker does not poll the queue %s yet", queue)
 			}
 		}
 		return nil
 	}
 }
 
+// isOf reports whether a poller is of the process: the SDK calls itself PID@host@queue.
+func isOf(poller *taskqueue.PollerInfo, pid int) bool {
+	return strings.HasPrefix(poller.GetIdentity(), fmt.Sprintf("%d@", pid))
+}
+
 // apiReady answers nil once the API answers that all it needs is there.
-func apiReady(ctx context.Context) func(env map[string]string) error {
-	return func(env map[string]string) error {
+func apiReady(ctx context.Context) func(env map[string]string, pid int) error {
+	return func(env map[string]string, _ int) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, env["HOLDFAST_HTTP"]+"/readyz", nil)

@@ -8,9 +8,13 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/settings"
 	"github.com/holdfast-pay/holdfast/cmd/holdfast/show"
@@ -18,6 +22,7 @@ import (
 	"github.com/holdfast-pay/holdfast/devnet/devnettest"
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/workflows"
 )
 
 // A person's afternoon with `holdfast dev`: it comes up, its demo goes as expected, every kind of command works on it
@@ -163,6 +168,7 @@ func (n *network) holdsAndCancels() {
 	n.outside("kill", "worker")
 	n.outside("cancel", "alice", hold.Hash)
 	n.outside("start", "worker")
+	n.workerPolls()
 	got := holdfast(n.t, nil, "payment", "watch", held.ID, "--timeout", "90s", "--json", "--env-file", filepath.Join(n.dir, "env"))
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	var last show.Payment
@@ -180,6 +186,30 @@ func (n *network) holdsAndCancels() {
 		n.t.Errorf("timeline: %s", text)
 	}
 	n.tells(held.ID, `failed .*REJECTED, this payment's share of the budget: 4,020 sat before, 0 sat after`)
+}
+
+// workerPolls: who has started the worker may rely on it, and not on what Temporal remembers of the one that was killed.
+func (n *network) workerPolls() {
+	n.t.Helper()
+	type process struct {
+		Name string `json:"name"`
+		Pid  int    `json:"pid"`
+	}
+	all := ask[[]process](n.t, nil, show.OK, "devnet", "--dir", n.dir, "ps")
+	i := slices.IndexFunc(all, func(p process) bool { return p.Name == "worker" })
+	env, err := devnet.ReadEnv(filepath.Join(n.dir, "env"))
+	if err != nil || i < 0 {
+		n.t.Fatalf("%v, %v", all, err)
+	}
+	temporal, err := client.DialContext(n.t.Context(), client.Options{HostPort: env[settings.TemporalAddress]})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer temporal.Close()
+	answer, err := temporal.WorkflowService().DescribeTaskQueue(n.t.Context(), describe(workflows.PaymentsQueue))
+	if err != nil || !slices.ContainsFunc(answer.GetPollers(), func(p *taskqueue.PollerInfo) bool { return isOf(p, all[i].Pid) }) {
+		n.t.Errorf("process %d polls nothing: %v, %v", all[i].Pid, answer.GetPollers(), err)
+	}
 }
 
 // tells reads a payment as people see it, and looks for patterns in that.
