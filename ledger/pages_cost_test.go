@@ -74,9 +74,10 @@ func TestPagesReadNoMoreThanThePage(t *testing.T) {
 		"by address":                     list(ledger.TransactionFilter{Address: address}, page),
 		"by address, last page":          list(ledger.TransactionFilter{Address: address, Oldest: true, WalletIDs: both}, page),
 		"invoices":                       invoices(ledger.InvoiceFilter{}),
-		"invoices of a wallet":           invoices(ledger.InvoiceFilter{WalletID: w.ID}),
+		"invoices of a wallet":           invoices(ledger.InvoiceFilter{WalletIDs: both[:1]}),
+		"invoices of two wallets":        invoices(ledger.InvoiceFilter{WalletIDs: both, Oldest: true}),
 		"invoices, last page":            invoices(ledger.InvoiceFilter{Oldest: true}),
-		"invoices before the middle":     invoices(ledger.InvoiceFilter{WalletID: w.ID, Before: &invoiceAt}),
+		"invoices before the middle":     invoices(ledger.InvoiceFilter{WalletIDs: both, Before: &invoiceAt}),
 		"invoices after the middle":      invoices(ledger.InvoiceFilter{After: &invoiceAt, Oldest: true}),
 		"one": func(ctx context.Context, l *ledger.Ledger) (int, int, error) {
 			_, err := l.Transaction(ctx, w.AccountID, middle.ID)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -167,11 +168,11 @@ type InvoiceCursor struct {
 // Cursor is the place of an invoice in its listing.
 func (i Invoice) Cursor() InvoiceCursor { return InvoiceCursor{CreatedAt: i.CreatedAt, Hash: i.Hash} }
 
-// InvoiceFilter chooses a page of invoices. AccountID is mandatory; the zero WalletID means all of the account. Limit 0 means
-// 100, which is also the most.
+// InvoiceFilter chooses a page of invoices. AccountID is mandatory. Without WalletIDs all wallets of the account are meant; those
+// of others have no rows. Limit 0 means 100, which is also the most.
 type InvoiceFilter struct {
 	AccountID payment.AccountID
-	WalletID  payment.WalletID
+	WalletIDs []payment.WalletID
 	After     *InvoiceCursor // only invoices newer than this place
 	Before    *InvoiceCursor // only invoices older than this place
 	Limit     int
@@ -183,7 +184,7 @@ func (l *Ledger) InvoicesPage(ctx context.Context, f InvoiceFilter) ([]Invoice, 
 	if f.AccountID == uuid.Nil {
 		return nil, accountMissing()
 	}
-	params := db.InvoicesPageParams{AccountID: f.AccountID, WalletID: orNullID(f.WalletID), Oldest: f.Oldest, MaxRows: pageSize(f.Limit)}
+	params := db.InvoicesPageParams{AccountID: f.AccountID, WalletIds: listed(f.WalletIDs), Oldest: f.Oldest, MaxRows: pageSize(f.Limit)}
 	if f.After != nil {
 		params.AfterAt, params.AfterHash = &f.After.CreatedAt, f.After.Hash[:]
 	}
@@ -191,6 +192,9 @@ func (l *Ledger) InvoicesPage(ctx context.Context, f InvoiceFilter) ([]Invoice, 
 		params.BeforeAt, params.BeforeHash = &f.Before.CreatedAt, f.Before.Hash[:]
 	}
 	rows, err := l.q.InvoicesPage(ctx, params)
+	if f.Oldest {
+		slices.Reverse(rows)
+	}
 	out := make([]Invoice, len(rows))
 	for i, row := range rows {
 		out[i] = invoiceOf(row)

@@ -1,9 +1,7 @@
 package graphqlapi
 
 import (
-	"bytes"
 	"context"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -160,16 +158,7 @@ func (a accounts) Invoices(ctx context.Context, of *generated.ConsumerAccount, w
 	if err != nil {
 		return nil, err
 	}
-	filter := ledger.InvoiceFilter{AccountID: of.Account}
-	slices.SortFunc(ids, func(a, b payment.WalletID) int { return bytes.Compare(a[:], b[:]) })
-	ids = slices.Compact(ids)
-	switch len(ids) {
-	case 0:
-	case 1:
-		filter.WalletID = ids[0]
-	default: // an account has two wallets, so these are all
-	}
-	return a.invoices(ctx, filter, p)
+	return a.invoices(ctx, ledger.InvoiceFilter{AccountID: of.Account, WalletIDs: ids}, p)
 }
 
 func (a accounts) PendingIncomingTransactions(ctx context.Context, of *generated.ConsumerAccount, wallets []*scalar.WalletID) ([]*generated.Transaction, error) {

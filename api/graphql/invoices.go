@@ -176,7 +176,7 @@ func (r *resolver) invoiceStatus(i ledger.Invoice) generated.InvoicePaymentStatu
 	}
 }
 
-// invoices reads a page of the account's invoices, or of one wallet's.
+// invoices reads a page of the account's invoices, or of some wallets'.
 func (r *resolver) invoices(ctx context.Context, filter ledger.InvoiceFilter, p page) (*generated.InvoiceConnection, error) {
 	var err error
 	if filter.Before, err = invoiceCursorOf(p.after); err != nil {

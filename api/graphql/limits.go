@@ -13,7 +13,8 @@ import (
 // 200 statements. Fields that an operation asks for once, however often it names them (readings.go), cost like others.
 const statement = 100
 
-// complexity: a list costs what it may hold.
+// complexity: a list costs what it may hold. Wallets are counted as the two of a login: only an operator opens more (`holdfast
+// wallet create --account`), and more would forbid a full page of each to everybody.
 func complexity() (root generated.ComplexityRoot) {
 	pages := func(child int, first, last *int, _, _ *string) int {
 		length := maxPage

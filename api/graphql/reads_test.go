@@ -2,6 +2,7 @@ package graphqlapi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -267,7 +268,33 @@ func TestInvoices(t *testing.T) {
 		walletById(walletId: "`+o.wallet.ID.String()+`") { invoiceByPaymentHash(paymentHash: "`+hash+`") { __typename paymentStatus ... on LnInvoice { satoshis } } } } } }`, nil)
 	list.want("me.defaultAccount.invoices.edges.0.node.paymentHash", hash)
 	list.want("me.defaultAccount.walletById.invoiceByPaymentHash.satoshis", "2500")
+}
 
+// An account may have any number of wallets; invoices of those that are named, and of no other, however often one is named.
+func TestInvoicesOfSomeWallets(t *testing.T) {
+	t.Parallel()
+	o := home(t).funded(t, 0)
+	wallets := []string{o.wallet.ID.String(), o.another(payment.BTC).ID.String(), o.another(payment.BTC).ID.String()}
+	hashes := make([]string, len(wallets))
+	for i, wallet := range wallets {
+		hashes[i] = o.ask(`mutation($w: WalletId!) { lnNoAmountInvoiceCreate(input: {walletId: $w}) { invoice { paymentHash } } }`, vars{"w": wallet}).
+			text("lnNoAmountInvoiceCreate.invoice.paymentHash")
+	}
+	for _, c := range []struct{ named, want []string }{
+		{wallets[:2], []string{hashes[1], hashes[0]}},
+		{[]string{wallets[2], wallets[0], wallets[2]}, []string{hashes[2], hashes[0]}},
+		{wallets[1:2], hashes[1:2]},
+		{nil, []string{hashes[2], hashes[1], hashes[0]}},
+	} {
+		a := o.ask(`query($w: [WalletId]) { me { defaultAccount { invoices(walletIds: $w) { nodes { paymentHash } } } } }`, vars{"w": c.named})
+		var got []string
+		for _, node := range a.at("me.defaultAccount.invoices.nodes").([]any) {
+			got = append(got, node.(map[string]any)["paymentHash"].(string))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("wallets %v: invoices %v, want %v", c.named, got, c.want)
+		}
+	}
 }
 
 func TestCancelInvoice(t *testing.T) {

@@ -105,7 +105,7 @@ func (p purse) invoicesPage(ctx context.Context, first, last *int, after, before
 	if err != nil {
 		return nil, err
 	}
-	return p.invoices(ctx, ledger.InvoiceFilter{AccountID: p.account, WalletID: p.wallet}, page)
+	return p.invoices(ctx, ledger.InvoiceFilter{AccountID: p.account, WalletIDs: []payment.WalletID{p.wallet}}, page)
 }
 
 func (p purse) invoice(ctx context.Context, hash payment.Hash) (generated.Invoice, error) {

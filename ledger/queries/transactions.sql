@@ -27,5 +27,9 @@ SELECT receipt_id(format('deposit:%s:%s', d.txid, d.vout))::uuid AS id, w.accoun
  ORDER BY d.seen_at DESC, d.txid DESC, d.vout DESC LIMIT sqlc.arg(max_rows);
 
 -- name: InvoicesPage :many
-SELECT i.* FROM invoices_page(sqlc.arg(account_id), sqlc.narg(wallet_id), sqlc.narg(after_at)::timestamptz, sqlc.narg(after_hash),
-    sqlc.narg(before_at)::timestamptz, sqlc.narg(before_hash), sqlc.arg(oldest), sqlc.arg(max_rows)) AS i;
+-- A page of each wallet, merged; of the account, if none is named. Its first row is the end that it is read from.
+SELECT i.* FROM (SELECT DISTINCT unnest(coalesce(nullif(sqlc.arg(wallet_ids)::uuid[], '{}'), '{NULL}')) AS id) wanted
+ CROSS JOIN LATERAL invoices_page(sqlc.arg(account_id), wanted.id, sqlc.narg(after_at)::timestamptz, sqlc.narg(after_hash),
+    sqlc.narg(before_at)::timestamptz, sqlc.narg(before_hash), sqlc.arg(oldest), sqlc.arg(max_rows)) AS i
+ ORDER BY CASE WHEN sqlc.arg(oldest) THEN i.created_at END, CASE WHEN sqlc.arg(oldest) THEN i.hash END, i.created_at DESC, i.hash DESC
+ LIMIT sqlc.arg(max_rows);

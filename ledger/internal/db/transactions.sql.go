@@ -13,13 +13,16 @@ import (
 )
 
 const invoicesPage = `-- name: InvoicesPage :many
-SELECT i.hash, i.wallet_id, i.account_id, i.node, i.request, i.amount, i.memo, i.description_hash, i.external_id, i.on_behalf, i.payment_secret, i.preimage, i.state, i.received, i.created_at, i.expires_at, i.paid_at, i.settle_index, i.payment_id, i.webhook_url FROM invoices_page($1, $2, $3::timestamptz, $4,
+SELECT i.hash, i.wallet_id, i.account_id, i.node, i.request, i.amount, i.memo, i.description_hash, i.external_id, i.on_behalf, i.payment_secret, i.preimage, i.state, i.received, i.created_at, i.expires_at, i.paid_at, i.settle_index, i.payment_id, i.webhook_url FROM (SELECT DISTINCT unnest(coalesce(nullif($1::uuid[], '{}'), '{NULL}')) AS id) wanted
+ CROSS JOIN LATERAL invoices_page($2, wanted.id, $3::timestamptz, $4,
     $5::timestamptz, $6, $7, $8) AS i
+ ORDER BY CASE WHEN $7 THEN i.created_at END, CASE WHEN $7 THEN i.hash END, i.created_at DESC, i.hash DESC
+ LIMIT $8
 `
 
 type InvoicesPageParams struct {
+	WalletIds  []uuid.UUID
 	AccountID  uuid.UUID
-	WalletID   uuid.NullUUID
 	AfterAt    *time.Time
 	AfterHash  []byte
 	BeforeAt   *time.Time
@@ -28,10 +31,11 @@ type InvoicesPageParams struct {
 	MaxRows    int32
 }
 
+// A page of each wallet, merged; of the account, if none is named. Its first row is the end that it is read from.
 func (q *Queries) InvoicesPage(ctx context.Context, arg InvoicesPageParams) ([]Invoice, error) {
 	rows, err := q.db.Query(ctx, invoicesPage,
+		arg.WalletIds,
 		arg.AccountID,
-		arg.WalletID,
 		arg.AfterAt,
 		arg.AfterHash,
 		arg.BeforeAt,
