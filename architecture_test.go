@@ -22,7 +22,7 @@ type room struct {
 	sees []string
 }
 
-// rooms is the direction of imports (DESIGN, section 2): cmd and demo on top, payment at the bottom, nothing points back.
+// rooms is the direction of imports (ARCHITECTURE.md): cmd and demo on top, payment at the bottom, nothing points back.
 // An entry "x" means the package x, "x/..." its subfolders too.
 var rooms = []room{
 	{"payment", nil},
@@ -30,24 +30,22 @@ var rooms = []room{
 	{"identity", []string{"payment"}},
 	{"telemetry", []string{"payment"}},
 	{"codec", []string{"payment"}},
-	{"pricing", []string{"payment"}},
-	{"lnurl", []string{"payment"}},
-	{"lndclient", []string{"payment", "telemetry"}},
-	{"ledger", []string{"payment", "telemetry"}},
+	{"lndclient", []string{"payment"}},
+	{"ledger", []string{"payment"}},
 	{"callback", []string{"payment", "ledger"}},
 	{"activities/step", []string{"payment"}},
-	{"activities", []string{"payment", "activities/step", "ledger", "callback", "lndclient", "pricing", "lnurl", "identity", "telemetry"}},
+	{"activities", []string{"payment", "activities/step", "ledger", "callback", "lndclient"}},
 	{"workflows", []string{"payment", "activities/step"}},
-	{"starter", []string{"payment", "activities/step", "workflows", "ledger", "lndclient", "pricing", "lnurl", "identity", "telemetry"}},
-	{"worker", []string{"payment", "activities/step", "activities", "workflows", "starter", "ledger", "callback", "lndclient", "pricing", "lnurl", "identity", "telemetry"}},
-	// The doors read the ledger and go through starter: activities, workflows and lndclient are not theirs to see.
-	{"api", []string{"payment", "starter", "ledger", "callback", "pricing", "lnurl", "identity", "telemetry"}},
-	{"dashboard", []string{"payment", "starter", "ledger", "pricing", "lnurl", "identity", "api/..."}},
+	{"starter", []string{"payment", "activities/step", "workflows", "ledger", "lndclient"}},
+	{"worker", []string{"payment", "activities/step", "activities", "workflows", "starter", "ledger", "callback", "lndclient", "telemetry"}},
+	// The doors read the ledger, write what owners set there, and move money through starter: activities, workflows and lndclient
+	// are not theirs to see.
+	{"api", []string{"payment", "starter", "ledger", "callback", "identity", "telemetry"}},
 	// devnet is the outside world: it knows nothing of the product, and the product nothing of it.
 	{"devnet", nil},
-	{"demo", []string{"payment", "identity", "ledger", "lndclient", "starter", "worker", "workflows", "devnet/..."}},
-	{"cmd", []string{"payment", "identity", "telemetry", "codec", "pricing", "lnurl", "lndclient", "ledger", "callback", "activities", "activities/step", "workflows",
-		"starter", "worker", "api/...", "dashboard/...", "demo", "devnet/..."}},
+	{"demo", []string{"payment", "identity", "ledger", "starter", "devnet/..."}},
+	{"cmd", []string{"payment", "identity", "telemetry", "codec", "lndclient", "ledger", "callback", "activities", "workflows",
+		"starter", "worker", "api/...", "demo", "devnet/..."}},
 }
 
 // testRooms serve tests only. They may see everything but cmd, and nothing of the product may see them.
@@ -93,6 +91,65 @@ func TestDirectionOfImports(t *testing.T) {
 	}
 }
 
+// A room without a package, and a leave that nobody takes, would only mislead.
+func TestRoomsAreLivedIn(t *testing.T) {
+	t.Parallel()
+	for _, idle := range unused(packages(t)) {
+		t.Error(idle)
+	}
+}
+
+// The check must notice what it is for.
+func TestRoomsAreLivedInNoticesIdleOnes(t *testing.T) {
+	t.Parallel()
+	var lonely []pkg // each room has a package, and none imports anything
+	for _, r := range rooms {
+		lonely = append(lonely, pkg{ImportPath: module + "/" + r.name})
+	}
+	entries := 0
+	for _, r := range rooms {
+		entries += len(r.sees)
+	}
+	if got := len(unused(lonely)); got != entries {
+		t.Errorf("%d of %d entries that nobody uses are noticed", got, entries)
+	}
+	if got := len(unused(nil)); got != len(rooms)+entries {
+		t.Errorf("without packages %d of %d rooms and entries are noticed", got, len(rooms)+entries)
+	}
+}
+
+// unused lists rooms without a package, and entries of rooms that no import needs.
+func unused(all []pkg) []string {
+	lived, taken := map[string]bool{}, map[string]bool{}
+	for _, p := range all {
+		home, found := roomOf(strings.TrimPrefix(p.ImportPath, module+"/"))
+		if !found {
+			continue
+		}
+		lived[home.name] = true
+		for _, imported := range p.Imports {
+			other := strings.TrimPrefix(imported, module+"/")
+			for _, entry := range home.sees {
+				if allows(entry, other) {
+					taken[home.name+" "+entry] = true
+				}
+			}
+		}
+	}
+	var out []string
+	for _, r := range rooms {
+		if !lived[r.name] {
+			out = append(out, r.name+" is a room without a package: delete it from the rooms of architecture_test.go")
+		}
+		for _, entry := range r.sees {
+			if !taken[r.name+" "+entry] {
+				out = append(out, fmt.Sprintf("%s may see %s and does not: delete the entry", r.name, entry))
+			}
+		}
+	}
+	return out
+}
+
 // The check must notice what it is for.
 func TestDirectionOfImportsNoticesViolations(t *testing.T) {
 	t.Parallel()
@@ -105,7 +162,7 @@ func TestDirectionOfImportsNoticesViolations(t *testing.T) {
 		"workflows":             module + "/activities",
 		"worker":                module + "/cmd/holdfast",
 		"api/graphql":           module + "/workflows",
-		"dashboard":             module + "/activities/step",
+		"callback":              module + "/activities/step",
 		"starter":               module + "/devnet/postgres",
 		"devnet":                module + "/payment",
 		"e2e":                   module + "/cmd/holdfast",
@@ -176,13 +233,13 @@ func (r room) maySee(other string) bool {
 	if at.name == r.name {
 		return true
 	}
-	for _, entry := range r.sees {
-		tree, whole := strings.CutSuffix(entry, "/...")
-		if other == entry || whole && inside(other, []string{tree}) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.sees, func(entry string) bool { return allows(entry, other) })
+}
+
+// allows reports whether an entry of a room is about a package.
+func allows(entry, other string) bool {
+	tree, whole := strings.CutSuffix(entry, "/...")
+	return other == entry || whole && inside(other, []string{tree})
 }
 
 // inside reports whether a path is one of the folders or below one.
