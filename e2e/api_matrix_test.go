@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// The matrix: every payment mutation (API.md, section 3) in every situation, over HTTP, on real nodes and the real chain.
+// The matrix: every payment mutation of the schema in every situation, over HTTP, on real nodes and the real chain.
 
 // errand is a payment that one mutation makes from a BTC wallet.
 type errand struct {

@@ -153,7 +153,7 @@ func TestAPIOnchain(t *testing.T) {
 	})
 }
 
-// TestAPICodes: what only real nodes can say, by the codes of API.md, section 7.
+// TestAPICodes: what only real nodes can say, by the codes of docs/api.md.
 func TestAPICodes(t *testing.T) {
 	t.Parallel()
 	c := signUp(t, 20_000_000)

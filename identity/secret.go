@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// secretLength is the number of random characters in a secret (API.md, section 4).
+	// secretLength is the number of random characters in a secret: clients of the Blink API know it so.
 	secretLength = 64
 	maxPrefix    = 16
 	alphabet     = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

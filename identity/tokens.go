@@ -160,7 +160,7 @@ func (t *tokens) without() bool {
 	return err != nil || len(known) == 0
 }
 
-// claims of a token (API.md, section 4).
+// claims of a token (docs/auth.md, "An identity provider of your own").
 type claims struct {
 	jwt.RegisteredClaims
 	Scope    scopeClaim `json:"scope"`

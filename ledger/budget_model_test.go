@@ -305,7 +305,8 @@ func TestBudgetEqualsNaiveSum(t *testing.T) {
 	ledgertest.Balanced(t, l)
 }
 
-// TestClockThatStepsBackApprovesNothingThatWasRefused: the time of a refusal is kept (DESIGN, section 9).
+// TestClockThatStepsBackApprovesNothingThatWasRefused: a key's time never goes back, also not behind a
+// refusal.
 func TestClockThatStepsBackApprovesNothingThatWasRefused(t *testing.T) {
 	t.Parallel()
 	c := newClock()

@@ -73,7 +73,7 @@ func newBooks(t *testing.T) books {
 	return b
 }
 
-// TestRulesHoldInSQL tries to break each rule of DESIGN section 4 that a constraint can hold, by raw SQL: as the owner of
+// TestRulesHoldInSQL tries to break each rule of ARCHITECTURE.md that a constraint can hold, by raw SQL: as the owner of
 // the tables, and as the role that the ledger itself acts as.
 func TestRulesHoldInSQL(t *testing.T) {
 	t.Parallel()

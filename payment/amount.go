@@ -15,7 +15,8 @@ type Sat int64
 // Cents is an amount of US dollars in cents.
 type Cents int64
 
-// MaxSat is the largest amount that a single payment or limit may name: 10^13 sat (API.md, section 2).
+// MaxSat is the largest amount that a single payment or limit may name: 10^13 sat. SatAmount in the schema
+// has the same end.
 const MaxSat Sat = 10_000_000_000_000
 
 const msatPerSat = 1000

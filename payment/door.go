@@ -10,7 +10,7 @@ const (
 	DoorGRPC Door = "grpc" // holdfast.payments.v1 Start
 )
 
-// The eleven payment mutations of the API (API.md, section 3), by their names.
+// The eleven payment mutations of the GraphQL API, by their names in the schema.
 const (
 	DoorIntraLedger        Door = "intraLedgerPaymentSend"
 	DoorIntraLedgerUsd     Door = "intraLedgerUsdPaymentSend"

@@ -8,7 +8,7 @@ import (
 // Reason says machine-readably why something was refused or failed. Each transport maps it in one table.
 type Reason string
 
-// Reasons. The comment names the API code that they become (API.md, section 7).
+// Reasons. The comment names the code that they become in GraphQL (docs/api.md); for gRPC see docs/grpc.md.
 const (
 	ReasonBudgetExceeded      Reason = "BUDGET_EXCEEDED"      // TRANSACTION_RESTRICTED
 	ReasonAccountLimit        Reason = "ACCOUNT_LIMIT"        // TRANSACTION_RESTRICTED: the operator's limit, not the owner's

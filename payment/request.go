@@ -27,7 +27,7 @@ const (
 // Speed is how soon an on-chain payment should confirm.
 type Speed string
 
-// Speeds of an on-chain payment (API.md, PayoutSpeed).
+// Speeds of an on-chain payment, by the names of the schema's PayoutSpeed.
 const (
 	Fast   Speed = "FAST"
 	Medium Speed = "MEDIUM"

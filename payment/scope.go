@@ -1,6 +1,6 @@
 package payment
 
-// Scope is what an API key or a token may do (API.md, section 4).
+// Scope is what an API key or a token may do (docs/auth.md, "Scopes").
 type Scope string
 
 // Scopes. None implies another: WRITE alone may not read.

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// maxMemo is the longest memo in bytes of UTF-8 (API.md, scalar Memo).
+// maxMemo is the longest memo in bytes of UTF-8 (scalar Memo of the schema): what a BOLT 11 description can hold.
 const maxMemo = 639
 
 // maxKey is the longest idempotency key in bytes.

@@ -6,7 +6,7 @@
 // Invariants:
 //
 //  1. Workflow id = payment id. The first line of a saga registers its door, so that no caller can arrive too early.
-//  2. Nothing leaves before Reserve has committed (rule 1 of DESIGN, section 4).
+//  2. Nothing leaves before Reserve has committed (rule 1 of ARCHITECTURE.md).
 //  3. A saga ends only when its payment's row is terminal. There is no execution timeout; a history that has become long
 //     goes on in a new run.
 //  4. Void follows only a terminal word; "unknown" waits and asks again (rule 2).

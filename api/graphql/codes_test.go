@@ -17,7 +17,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// coded is a case of a row of API.md, section 7: what happens, and what a client over HTTP is told.
+// coded is a case of a row of the table of codes in docs/api.md: what happens, and what a client over HTTP is told.
 type coded struct {
 	code  Code
 	what  string
@@ -58,7 +58,7 @@ func (p alreadyPaid) wantCode(code Code, says []string) {
 	}
 }
 
-// Every code of errors.go has a case here, and every case of API.md, section 7, is shown over HTTP.
+// Every code of errors.go has a case here, and is shown over HTTP.
 func TestEveryCodeOverHTTP(t *testing.T) { // not parallel: see alone
 	h := home(t)
 	shown := map[Code]bool{}

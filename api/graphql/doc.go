@@ -1,4 +1,4 @@
-// Package graphqlapi is the GraphQL door: API.md, sections 1 to 7, over HTTP and WebSockets.
+// Package graphqlapi is the GraphQL door: docs/api.md, over HTTP and WebSockets.
 //
 // It owns the schema (schema/, schema first), how scalars are read (scalar/), who may ask for which field, and in what words
 // an answer or an error leaves. generated/ is gqlgen's and never edited: go generate ./api/graphql.

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// Code is the code of an error that clients switch on (API.md, section 7).
+// Code is the code of an error that clients switch on; docs/api.md tells them what each means.
 type Code string
 
 // The codes.

@@ -26,7 +26,7 @@ import (
 // Config is what the server serves, and to whom. The zero value of a field is what its comment says.
 type Config struct {
 	Starter *starter.Starter
-	Ledger  *ledger.Ledger // read only
+	Ledger  *ledger.Ledger // read, but for the limits of keys
 	Log     *slog.Logger   // nil: none
 
 	// Token is what every caller must present (authorization: Bearer …). Empty: only in development, and nobody must.

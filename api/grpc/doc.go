@@ -1,7 +1,7 @@
 // Package grpcapi serves gRPC: services.api_keys.v1 for core APIs that only want our budgets, and holdfast.payments.v1 to
 // start, read, watch and steer payments.
 //
-// It owns the services on top of starter and of the ledger's read side, their errors, credentials and bounds. It must not
+// It owns the services on top of starter and of what the ledger reads and knows of keys, their errors, credentials and bounds. It must not
 // see a workflow, an activity or a node, and it keeps nothing: any number of processes may serve.
 //
 // The code in gen is written from ../../proto by `go generate`, and never edited.

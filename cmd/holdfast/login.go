@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// developmentCode is the code of every phone in development (API.md, section 6).
+// developmentCode is the code of every phone in development (docs/api.md, "The first ten minutes").
 const developmentCode = "000000"
 
 type devnetLogin struct {

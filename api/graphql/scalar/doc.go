@@ -1,7 +1,7 @@
 // Package scalar holds the scalars of the GraphQL schema: how each is read from the wire, strictly, and written to it.
 //
 // A value that comes from a client and is malformed does not fail the operation: clients expect it as an error in the
-// mutation's payload (API.md, section 1, class 2), and the generated code would answer one at the top. So every scalar of an
+// mutation's payload (docs/api.md, "Three kinds of no"), and the generated code would answer one at the top. So every scalar of an
 // input carries either its value or what is wrong with it, and whoever uses the value asks for the latter first: Problem
 // finds it in a whole input.
 //

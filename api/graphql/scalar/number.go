@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// MaxCents is the largest amount of US cents that a request may name (API.md, section 2).
+// MaxCents is the largest amount of US cents that a request may name: 10^16.
 const MaxCents payment.Cents = 10_000_000_000_000_000
 
 // SatAmount is an amount of at least 0 sat, at most payment.MaxSat.
