@@ -51,7 +51,7 @@ var rooms = []room{
 // testRooms serve tests only. They may see everything but cmd, and nothing of the product may see them.
 var testRooms = []string{
 	"bench", "e2e", "devnet/devnettest", "ledger/ledgertest", "lndclient/lndfake", "lndclient/conformance", "workflows/historytest",
-	"api/nodetest",
+	"api/nodetest", "payment/paymenttest",
 }
 
 // outsiders are imports from elsewhere that belong into one room.

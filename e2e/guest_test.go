@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/payment/paymenttest"
 	"github.com/holdfast-pay/holdfast/starter"
 )
 
@@ -227,10 +228,10 @@ func words(row ledger.Payment) string {
 	return string(row.State)
 }
 
-// speaks fails the test unless a message is for a user: whole sentences, no driver's words.
+// speaks fails the test unless a message is for a user: whole sentences that say what to do, no driver's words.
 func speaks(t testing.TB, message string) {
 	t.Helper()
-	if !forUsers(message) {
-		t.Errorf("this message is not for a user: %q", message)
+	if lack := paymenttest.Lacks(message); lack != "" {
+		t.Errorf("this message is not for a user: %q: %s", message, lack)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -102,15 +101,4 @@ func hashOf(t testing.TB, invoice string) payment.Hash {
 func randomHash() (h payment.Hash) {
 	rand.Read(h[:])
 	return h
-}
-
-// forUsers tells a message for people from a driver's: sentences, without gRPC's, SQL's or Go's words.
-func forUsers(message string) bool {
-	text := strings.ToLower(message)
-	for _, foreign := range []string{"rpc error", "sqlstate", "context deadline", "pgx", "desc =", "%!", "0x", "nil", "panic"} {
-		if strings.Contains(text, foreign) {
-			return false
-		}
-	}
-	return len(message) > 10 && strings.HasSuffix(message, ".")
 }

@@ -35,7 +35,7 @@ func (l *Ledger) setAccountLimit(ctx context.Context, account payment.AccountID,
 		AccountID: orNullID(account), Purpose: string(purpose), WindowNo: number, Sat: sat,
 	})
 	if err == nil && !ok {
-		return payment.Errorf(payment.ReasonAccountNotFound, "There is no account %s.", account)
+		return payment.Errorf(payment.ReasonAccountNotFound, "There is no account %s. Check its id.", account)
 	}
 	return coded(err)
 }

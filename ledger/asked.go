@@ -39,10 +39,10 @@ func encode(req payment.Request) (json.RawMessage, error) {
 	switch req.Kind {
 	case payment.Lightning, payment.Onchain, payment.Intraledger:
 	default:
-		return nil, payment.Errorf(payment.ReasonInvalidInput, "Unknown kind of payment %q.", req.Kind)
+		return nil, payment.Errorf(payment.ReasonInvalidInput, "Unknown kind of payment %q: use lightning, onchain or intraledger.", req.Kind)
 	}
 	if req.ID == uuid.Nil || req.AccountID == uuid.Nil {
-		return nil, payment.Errorf(payment.ReasonInvalidInput, "A payment needs an id and an account.")
+		return nil, payment.Errorf(payment.ReasonInvalidInput, "A payment needs an id and an account. Give both.")
 	}
 	fingerprint := req.Fingerprint()
 	row := asked{
@@ -72,7 +72,7 @@ func wrong(req payment.Request) *payment.Failure {
 	case !req.SendAll && req.Amount <= 0:
 		return refuse(payment.ReasonInvalidAmount, "The amount must be greater than zero.")
 	case req.Amount > maxMsat:
-		return refuse(payment.ReasonInvalidAmount, "The amount is more than a payment can carry ("+payment.MaxSat.String()+").")
+		return refuse(payment.ReasonInvalidAmount, "The amount must be at most "+payment.MaxSat.String()+", which is all that a payment can carry.")
 	case req.FeeReserve < 0 || req.FeeReserve > maxMsat:
 		return refuse(payment.ReasonInvalidInput, "The fee reserve must be between zero and "+payment.MaxSat.String()+".")
 	}
@@ -83,14 +83,14 @@ func wrong(req payment.Request) *payment.Failure {
 		}
 	case payment.Lightning, payment.Onchain:
 		if req.Node == "" {
-			return refuse(payment.ReasonNodeNotFound, "No LND node was chosen for this payment.")
+			return refuse(payment.ReasonNodeNotFound, "No LND node was chosen for this payment. Name one.")
 		}
 	}
 	if req.Kind == payment.Lightning && req.PaymentHash.IsZero() {
-		return refuse(payment.ReasonInvoiceInvalid, "A lightning payment needs the payment hash of its invoice.")
+		return refuse(payment.ReasonInvoiceInvalid, "A lightning payment needs the payment hash of its invoice. Give it.")
 	}
 	if req.Kind == payment.Onchain && req.Amount%1000 != 0 {
-		return refuse(payment.ReasonInvalidAmount, "An on-chain amount is in whole satoshi.")
+		return refuse(payment.ReasonInvalidAmount, "An on-chain amount must be in whole satoshi.")
 	}
 	return nil
 }

@@ -56,3 +56,6 @@ func TooOld(version int) error { return tooOld(version) }
 
 // OnTx reads within a transaction of the test's own.
 func OnTx(tx pgx.Tx) *Ledger { return &Ledger{q: db.New(tx)} }
+
+// Remedied is the text of a refusal as callers get it.
+func Remedied(text string) string { return remedied(payment.Failure{Message: text}).Message }

@@ -12,7 +12,9 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-func noKey() *payment.Error { return payment.Errorf(payment.ReasonKeyNotFound, "API key not found.") }
+func noKey() *payment.Error {
+	return payment.Errorf(payment.ReasonKeyNotFound, "API key not found. Check its id.")
+}
 
 // CreateKey stores a key with its scopes (none: READ and WRITE) and opens its budget, without limits. secretHash is SHA-256
 // of the secret, which the ledger never sees. A known id answers the key as it is. Errors: ReasonKeyNotFound if that is
@@ -23,7 +25,7 @@ func (l *Ledger) CreateKey(ctx context.Context, k Key, secretHash [32]byte) (Key
 		return Key{}, err
 	}
 	if utf8.RuneCountInString(k.Name) > maxKeyName {
-		return Key{}, payment.Errorf(payment.ReasonInvalidInput, "The name of an API key has at most %d characters.", maxKeyName)
+		return Key{}, payment.Errorf(payment.ReasonInvalidInput, "The name of an API key must have at most %d characters.", maxKeyName)
 	}
 	if err := l.OpenAccount(ctx, k.AccountID); err != nil {
 		return Key{}, err

@@ -107,7 +107,7 @@ func lockRefusal(failure payment.Failure) *payment.Error {
 	case failure.Reason == payment.ReasonKeyInactive:
 		return keyInactive()
 	case failure.Budget == nil:
-		return payment.Errorf(payment.ReasonInternal, "The ledger refused the lock without saying why.")
+		return payment.Errorf(payment.ReasonInternal, "The ledger refused the lock without saying why. Report it with the time.")
 	}
 	short := failure.Budget
 	then := "It is more than the limit itself: spend less, or have the owner raise the limit."
@@ -208,7 +208,7 @@ func lockOutcome(outcome string, want payment.LockState) error {
 	case "several":
 		return conflict("More than one API key has a transaction of this id. Reverse it by the ephemeral id of its lock.")
 	default:
-		return payment.Errorf(payment.ReasonInternal, "The ledger answered %q.", outcome)
+		return payment.Errorf(payment.ReasonInternal, "The ledger answered %q. Report it with the time.", outcome)
 	}
 }
 

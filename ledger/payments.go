@@ -13,7 +13,7 @@ import (
 // Transfer pays another wallet of this ledger: Reserve and Settle in one transaction, refused as Reserve refuses.
 func (l *Ledger) Transfer(ctx context.Context, req payment.Request) (Payment, error) {
 	if req.Kind != payment.Intraledger {
-		return Payment{}, payment.Errorf(payment.ReasonInvalidInput, "Only a payment inside the ledger can be transferred, not %q.", req.Kind)
+		return Payment{}, payment.Errorf(payment.ReasonInvalidInput, "Only a payment inside the ledger can be transferred, not %q: reserve the others.", req.Kind)
 	}
 	request, err := encode(req)
 	if err != nil {
@@ -69,7 +69,7 @@ func (l *Ledger) RecordSigned(ctx context.Context, id payment.ID, tx Signed) err
 // answers the row; settling what was refused or has failed is ReasonInternal: a contradiction that must be loud.
 func (l *Ledger) Settle(ctx context.Context, id payment.ID, fee payment.Msat) (Payment, error) {
 	if fee < 0 || fee > payment.MaxSat.MustMsat() {
-		return Payment{}, payment.Errorf(payment.ReasonInternal, "A fee of %v cannot be.", fee)
+		return Payment{}, payment.Errorf(payment.ReasonInternal, "A fee of %v cannot be. Report it with the time.", fee)
 	}
 	row, err := l.q.Settle(ctx, db.SettleParams{ID: id, Fee: int64(fee), Given: l.given()})
 	return l.announced(row, err)
@@ -139,7 +139,7 @@ func (l *Ledger) Timeline(ctx context.Context, id payment.ID) ([]Event, error) {
 	for i, row := range rows {
 		events[i] = Event{At: row.At, State: payment.State(row.State), Name: row.Name}
 		if err := json.Unmarshal(row.Detail, &events[i].Detail); err != nil {
-			return nil, payment.Errorf(payment.ReasonInternal, "An event of this payment cannot be read.").Because(err)
+			return nil, payment.Errorf(payment.ReasonInternal, "An event of this payment cannot be read. Report it with the payment's id.").Because(err)
 		}
 	}
 	return events, nil

@@ -40,7 +40,7 @@ func noAccount() *payment.Error {
 // Whoever calls has checked that the phone is the caller's. Errors: ReasonInvalidInput (not a phone number).
 func (l *Ledger) Login(ctx context.Context, phone string) (User, error) {
 	if !phoneForm.MatchString(phone) {
-		return User{}, payment.Errorf(payment.ReasonInvalidInput, "A phone number is written with + and the country's code, like +16505550123.")
+		return User{}, payment.Errorf(payment.ReasonInvalidInput, "Write the phone number with + and the country's code, like +16505550123.")
 	}
 	row, err := l.q.AccountOfPhone(ctx, db.AccountOfPhoneParams{
 		Phone: phone, NewID: payment.NewID(), Btc: payment.NewID(), Usd: payment.NewID(), Given: l.given(),
@@ -52,7 +52,7 @@ func (l *Ledger) Login(ctx context.Context, phone string) (User, error) {
 // the wallets that it lacks, one BTC and one USD, BTC by default. Errors: ReasonInvalidInput (the zero id).
 func (l *Ledger) EnsureAccount(ctx context.Context, account payment.AccountID) (User, error) {
 	if account == (payment.AccountID{}) {
-		return User{}, payment.Errorf(payment.ReasonInvalidInput, "The zero id cannot be an account.")
+		return User{}, payment.Errorf(payment.ReasonInvalidInput, "The zero id cannot be an account. Use another one.")
 	}
 	row, err := l.q.EnsureAccount(ctx, db.EnsureAccountParams{ID: account, Btc: payment.NewID(), Usd: payment.NewID(), Given: l.given()})
 	return userOf(row), coded(err)
@@ -103,7 +103,7 @@ func (l *Ledger) SetUsername(ctx context.Context, account payment.AccountID, use
 	username = strings.ToLower(username)
 	if !usernameForm.MatchString(username) || addressLike.MatchString(username) {
 		return payment.Errorf(payment.ReasonInvalidInput,
-			"A username has 3 to 50 letters, digits and underscores, begins with a letter and does not look like a bitcoin address.")
+			"A username must have 3 to 50 letters, digits and underscores, begin with a letter and not look like a bitcoin address.")
 	}
 	changed, err := l.q.SetUsername(ctx, db.SetUsernameParams{ID: account, Username: username})
 	if violates(err, "accounts_username") {
@@ -115,13 +115,13 @@ func (l *Ledger) SetUsername(ctx context.Context, account payment.AccountID, use
 	if _, err := l.User(ctx, account); err != nil {
 		return err
 	}
-	return payment.Errorf(payment.ReasonInvalidInput, "A username cannot be changed once it is set, and this account has one.")
+	return payment.Errorf(payment.ReasonInvalidInput, "A username cannot be changed once it is set, and this account has one. Keep it.")
 }
 
 // SetDisplayCurrency chooses the currency that amounts are shown in. Errors: ReasonInvalidInput, ReasonAccountNotFound.
 func (l *Ledger) SetDisplayCurrency(ctx context.Context, account payment.AccountID, currency string) error {
 	if !currencyForm.MatchString(currency) {
-		return payment.Errorf(payment.ReasonInvalidInput, "A currency is its code in three or four capital letters, like USD.")
+		return payment.Errorf(payment.ReasonInvalidInput, "Give the currency by its code in three or four capital letters, like USD.")
 	}
 	changed, err := l.q.SetDisplayCurrency(ctx, db.SetDisplayCurrencyParams{ID: account, DisplayCurrency: currency})
 	return changedOne(changed, err, noAccount())
@@ -131,7 +131,7 @@ func (l *Ledger) SetDisplayCurrency(ctx context.Context, account payment.Account
 // ReasonAccountNotFound.
 func (l *Ledger) SetLanguage(ctx context.Context, account payment.AccountID, language string) error {
 	if !languageForm.MatchString(language) {
-		return payment.Errorf(payment.ReasonInvalidInput, "A language is its tag, like en or pt-BR.")
+		return payment.Errorf(payment.ReasonInvalidInput, "Give the language by its tag, like en or pt-BR.")
 	}
 	changed, err := l.q.SetLanguage(ctx, db.SetLanguageParams{ID: account, Language: language})
 	return changedOne(changed, err, noAccount())
@@ -198,7 +198,7 @@ func (l *Ledger) AddCallback(ctx context.Context, account payment.AccountID, url
 	case violates(err, "callback_endpoints_account_id_fkey"):
 		return Callback{}, noAccount()
 	case violates(err, "callback_endpoints_url_check"):
-		return Callback{}, payment.Errorf(payment.ReasonInvalidInput, "A callback URL has 1 to 2000 characters.").Because(err)
+		return Callback{}, payment.Errorf(payment.ReasonInvalidInput, "A callback URL must have 1 to 2000 characters.").Because(err)
 	}
 	return callbackOf(row), coded(err)
 }

@@ -10,11 +10,11 @@ import (
 )
 
 func noInvoice() *payment.Error {
-	return payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice of ours with this payment hash.")
+	return payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice of ours with this payment hash. Check it.")
 }
 
 func noAddress() *payment.Error {
-	return payment.Errorf(payment.ReasonPaymentNotFound, "This is no address of ours.")
+	return payment.Errorf(payment.ReasonPaymentNotFound, "This is no address of ours. Check it.")
 }
 
 // AddInvoice records an open invoice, before anybody sees it. A known hash stays as it is. Errors: ReasonInvalidInput if
@@ -25,7 +25,7 @@ func (l *Ledger) AddInvoice(ctx context.Context, inv Invoice) error {
 		inv.ExternalID = inv.Hash.String()
 	}
 	if !ValidExternalID(inv.ExternalID) {
-		return payment.Errorf(payment.ReasonInvalidInput, "An external id is made of 1 to 100 letters, digits, _ and -.")
+		return payment.Errorf(payment.ReasonInvalidInput, "Make the external id of 1 to 100 letters, digits, _ and -.")
 	}
 	err := l.q.AddInvoice(ctx, db.AddInvoiceParams{
 		Hash: inv.Hash[:], WalletID: inv.WalletID, AccountID: inv.AccountID, Node: inv.Node, Request: inv.Request,
@@ -106,7 +106,7 @@ func (l *Ledger) AddAddress(ctx context.Context, a Address) error {
 	}
 	owner, err := l.AddressOwner(ctx, a.Address)
 	if err == nil && owner.WalletID != a.WalletID {
-		return payment.Errorf(payment.ReasonInvalidAddress, "This address belongs to another wallet.")
+		return payment.Errorf(payment.ReasonInvalidAddress, "This address belongs to another wallet. Create a new one.")
 	}
 	return err
 }

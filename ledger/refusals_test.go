@@ -1,7 +1,6 @@
 package ledger_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/ledger/ledgertest"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/payment/paymenttest"
 )
 
 // TestRefusals: each refusal has its reason, says what to do, is stored, and changes nothing.
@@ -83,7 +83,7 @@ func TestRefusals(t *testing.T) {
 		req := lightning(w, uuid.Nil, 10*sat, 0)
 		c.change(&req)
 		p := mustPayment(t, payment.Refused)(l.Reserve(t.Context(), req))
-		if p.Failure == nil || p.Failure.Reason != c.want || !strings.HasSuffix(p.Failure.Message, ".") || (p.Failure.Budget != nil) != (c.want == payment.ReasonBudgetExceeded) {
+		if p.Failure == nil || p.Failure.Reason != c.want || paymenttest.Lacks(p.Failure.Message) != "" || (p.Failure.Budget != nil) != (c.want == payment.ReasonBudgetExceeded) {
 			t.Errorf("%s: %+v, want %s", name, p.Failure, c.want)
 			continue
 		}

@@ -36,8 +36,9 @@ func paymentOf(row db.Payment) Payment {
 	if row.Failure != nil {
 		p.Failure = &payment.Failure{}
 		if err := json.Unmarshal(row.Failure, p.Failure); err != nil {
-			p.Failure = &payment.Failure{Reason: payment.ReasonInternal, Message: "The reason of this failure cannot be read."}
+			p.Failure = &payment.Failure{Reason: payment.ReasonInternal, Message: "The reason of this failure cannot be read. Report it with the payment's id."}
 		}
+		*p.Failure = remedied(*p.Failure)
 	}
 	return p
 }

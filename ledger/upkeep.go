@@ -34,7 +34,7 @@ const MinSpendAge = 366 * 24 * time.Hour
 // payments and their events stay. Errors: ReasonInvalidInput below MinSpendAge.
 func (l *Ledger) RetireSpends(ctx context.Context, olderThan time.Duration) (int, error) {
 	if olderThan < MinSpendAge {
-		return 0, payment.Errorf(payment.ReasonInvalidInput, "Spends are kept for at least %d days.", int(MinSpendAge.Hours()/24))
+		return 0, payment.Errorf(payment.ReasonInvalidInput, "Spends must be kept for at least %d days.", int(MinSpendAge.Hours()/24))
 	}
 	now, err := l.now(ctx)
 	if err != nil {

@@ -20,7 +20,7 @@ func (s *Starter) BumpFee(ctx context.Context, id payment.ID, satPerVByte uint64
 	case err != nil:
 		return row, err
 	case row.Kind != payment.Onchain:
-		return row, payment.Errorf(payment.ReasonInvalidInput, "Only an on-chain payment has a miner fee to bump.")
+		return row, payment.Errorf(payment.ReasonInvalidInput, "Only an on-chain payment has a miner fee to bump. Name one.")
 	case satPerVByte == 0:
 		return row, payment.Errorf(payment.ReasonInvalidInput, "Name a fee rate in sat/vB.")
 	}

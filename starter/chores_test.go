@@ -62,7 +62,7 @@ func withChores(t *testing.T, answer any) (*door, *chores) {
 }
 
 func no(reason payment.Reason) *payment.Failure {
-	return &payment.Failure{Reason: reason, Message: "said by the node"}
+	return &payment.Failure{Reason: reason, Message: "Said by the node: try again."}
 }
 
 func (d *door) probe(invoice string, amount payment.Msat) (payment.Sat, error) {

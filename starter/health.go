@@ -21,7 +21,7 @@ const polledWithin = 75 * time.Second
 // Reachable asks Temporal whether it is there. Errors: ReasonUnavailable.
 func (s *Starter) Reachable(ctx context.Context) error {
 	if _, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-		return payment.Errorf(payment.ReasonUnavailable, "Temporal does not answer.").Because(err)
+		return payment.Errorf(payment.ReasonUnavailable, "Temporal does not answer. Check that it runs.").Because(err)
 	}
 	return nil
 }
@@ -39,14 +39,14 @@ func (s *Starter) Served(ctx context.Context) error {
 	} {
 		polled, err := s.polled(ctx, queue.name, queue.kind)
 		if err != nil {
-			return payment.Errorf(payment.ReasonUnavailable, "Temporal does not answer, so it is not known whether workers serve.").Because(err)
+			return payment.Errorf(payment.ReasonUnavailable, "Temporal does not answer, so it is not known whether workers serve. Check that it runs.").Because(err)
 		}
 		if !polled {
 			unserved = append(unserved, queue.name)
 		}
 	}
 	if len(unserved) > 0 {
-		return payment.Errorf(payment.ReasonUnavailable, "No worker polls %s.", strings.Join(unserved, ", "))
+		return payment.Errorf(payment.ReasonUnavailable, "No worker polls %s. Start one: holdfast worker.", strings.Join(unserved, ", "))
 	}
 	return nil
 }

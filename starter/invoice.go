@@ -41,7 +41,7 @@ func (s *Starter) CancelInvoice(ctx context.Context, account payment.AccountID, 
 	case err != nil:
 		return err
 	case invoice.AccountID != account || invoice.WalletID != wallet:
-		return payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice with this payment hash in this wallet.")
+		return payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice with this payment hash in this wallet. Check both.")
 	case invoice.State == ledger.InvoicePaid:
 		return payment.Errorf(payment.ReasonAlreadyPaid, "Invoice is already paid.")
 	case invoice.State == ledger.InvoiceCanceled:

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/lndclient/lndfake"
 	"github.com/holdfast-pay/holdfast/payment"
+	"github.com/holdfast-pay/holdfast/payment/paymenttest"
 )
 
 func TestMain(m *testing.M) { ledgertest.Main(m) }
@@ -104,8 +105,11 @@ func wantRefusal(t testing.TB, err error, want payment.Reason) {
 		t.Fatalf("got %v, want %s", err, want)
 	}
 	coded, ok := err.(*payment.Error) //nolint:errorlint // what the door answers is not wrapped
-	if !ok || len(coded.Message) < 10 {
-		t.Fatalf("%v says nothing to the user", err)
+	if !ok {
+		t.Fatalf("%v has no message for the user", err)
+	}
+	if lack := paymenttest.Lacks(coded.Message); lack != "" {
+		t.Fatalf("%q: %s", coded.Message, lack)
 	}
 }
 

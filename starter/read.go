@@ -21,7 +21,7 @@ const watchEvery = 100 * time.Millisecond
 func (s *Starter) Get(ctx context.Context, account payment.AccountID, id payment.ID) (ledger.Payment, error) {
 	row, err := s.ledger.Payment(ctx, id)
 	if err == nil && account != (payment.AccountID{}) && row.AccountID != account {
-		return ledger.Payment{}, payment.Errorf(payment.ReasonPaymentNotFound, "There is no payment %s.", id)
+		return ledger.Payment{}, payment.Errorf(payment.ReasonPaymentNotFound, "There is no payment %s. Check its id.", id)
 	}
 	return row, err
 }
@@ -100,7 +100,7 @@ func (s *Starter) steer(ctx context.Context, id payment.ID, update string, args 
 		if row, readErr := s.ledger.Payment(ctx, id); readErr == nil && row.State.Terminal() {
 			return row, nil
 		}
-		return row, payment.Errorf(payment.ReasonUnavailable, "The payment has lost its workflow; reconcile starts it again within a minute.").Because(err)
+		return row, payment.Errorf(payment.ReasonUnavailable, "The payment has lost its workflow, which reconcile starts again within a minute. Try again then.").Because(err)
 	}
 	if err != nil {
 		return row, payment.Errorf(payment.ReasonUnavailable, "The payment service did not answer in time. Try again.").Because(err)

@@ -42,7 +42,7 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 	case ask.Amount < 0, ask.Amount > payment.MaxSat.MustMsat():
 		return step.Invoice{}, payment.Errorf(payment.ReasonInvalidAmount, "The amount must be zero, for any, up to %v.", payment.MaxSat)
 	case ask.Expiry < time.Minute || ask.Expiry > 24*time.Hour:
-		return step.Invoice{}, payment.Errorf(payment.ReasonInvalidInput, "An invoice lives from one minute to one day.")
+		return step.Invoice{}, payment.Errorf(payment.ReasonInvalidInput, "An invoice must live from one minute to one day.")
 	case !storable(ask.Memo, maxMemo):
 		return step.Invoice{}, badMemo()
 	}
@@ -86,7 +86,7 @@ func (s *Starter) externalIDFree(ctx context.Context, account payment.AccountID,
 		return nil
 	}
 	if !ledger.ValidExternalID(id) {
-		return payment.Errorf(payment.ReasonInvalidInput, "An external id is made of 1 to 100 letters, digits, _ and -.")
+		return payment.Errorf(payment.ReasonInvalidInput, "Make the external id of 1 to 100 letters, digits, _ and -.")
 	}
 	if ask.OnBehalf {
 		return nil
@@ -143,7 +143,7 @@ func receivesBitcoin(wallet ledger.Wallet) error {
 }
 
 func noWallet(id payment.WalletID) *payment.Error {
-	return payment.Errorf(payment.ReasonWalletNotFound, "There is no wallet %s in this account.", id)
+	return payment.Errorf(payment.ReasonWalletNotFound, "There is no wallet %s in this account. Check its id.", id)
 }
 
 // chorePatience is how long a caller waits for a chore. The step gives up before that, so this is for the case that no worker

@@ -140,7 +140,7 @@ func (s *Starter) walletRequest(_ context.Context, ask PayWallet) (payment.Reque
 		return req, err
 	}
 	if ask.RecipientID == ask.WalletID {
-		return req, payment.Errorf(payment.ReasonSelfPayment, "Sender and recipient are the same wallet.")
+		return req, payment.Errorf(payment.ReasonSelfPayment, "Sender and recipient are the same wallet. Choose another recipient.")
 	}
 	req.Kind, req.RecipientID, req.Amount = payment.Intraledger, ask.RecipientID, ask.Amount
 	return req, checkAmount(ask.Amount)
@@ -176,7 +176,7 @@ func checkAmount(amount payment.Msat) error {
 	case amount <= 0:
 		return payment.Errorf(payment.ReasonInvalidAmount, "The amount must be above zero.")
 	case amount > payment.MaxSat.MustMsat():
-		return payment.Errorf(payment.ReasonInvalidAmount, "The amount is above the largest possible one, %v.", payment.MaxSat)
+		return payment.Errorf(payment.ReasonInvalidAmount, "The amount is above the largest possible one, %v. Pay less.", payment.MaxSat)
 	default:
 		return nil
 	}

@@ -92,7 +92,7 @@ func (r *resolver) defaultWallet(ctx context.Context, account payment.AccountID,
 		}
 	}
 	if chosen.ID == uuid.Nil {
-		return chosen, payment.Errorf(payment.ReasonWalletNotFound, "The account has no such wallet.")
+		return chosen, payment.Errorf(payment.ReasonWalletNotFound, "The account has no such wallet. Ask for one in another currency.")
 	}
 	return chosen, nil
 }

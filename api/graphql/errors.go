@@ -3,6 +3,7 @@ package graphqlapi
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -73,6 +74,11 @@ func messageOf(failure payment.Failure) string {
 	switch failure.Reason {
 	case payment.ReasonKeyNotFound:
 		return "API key not found"
+	case payment.ReasonWalletNotFound: // or the recipient's, which has words of its own
+		if strings.HasPrefix(failure.Message, invalidWallet) {
+			return invalidWallet
+		}
+		return failure.Message
 	case payment.ReasonAlreadyPaid:
 		return "Invoice is already paid"
 	case payment.ReasonInternal:
@@ -84,8 +90,11 @@ func messageOf(failure payment.Failure) string {
 
 const internalMessage = "Something went wrong on our side. Report it with the time and the X-Request-Id of the answer."
 
+// invalidWallet is compared by clients, to the letter.
+const invalidWallet = "Invalid walletId for account."
+
 func noOwnWallet() *payment.Error {
-	return payment.Errorf(payment.ReasonWalletNotFound, "Invalid walletId for account.")
+	return payment.Errorf(payment.ReasonWalletNotFound, invalidWallet)
 }
 
 // failureOf is what an error says to a client. What is not ours is internal, and its text goes to the log.

@@ -34,7 +34,7 @@ func (m mutations) APIKeyCreate(ctx context.Context, in generated.APIKeyCreateIn
 		return nil, err
 	}
 	if length := utf8.RuneCountInString(key.Name); length == 0 || length > maxKeyName || !utf8.ValidString(key.Name) || strings.ContainsRune(key.Name, 0) {
-		return nil, payment.Errorf(payment.ReasonInvalidInput, "The name of an API key has 1 to %d characters.", maxKeyName)
+		return nil, payment.Errorf(payment.ReasonInvalidInput, "The name of an API key must have 1 to %d characters.", maxKeyName)
 	}
 	if in.ExpireInDays != nil {
 		if *in.ExpireInDays <= 0 || *in.ExpireInDays > maxKeyDays {
@@ -156,7 +156,7 @@ func scopesOf(asked []generated.Scope, who identity.Principal) ([]payment.Scope,
 			continue
 		}
 		if !who.Has(scope) {
-			return nil, payment.Errorf(payment.ReasonKeyInactive, "Permission denied: this session has no scope %s to give.", scope)
+			return nil, payment.Errorf(payment.ReasonKeyInactive, "Permission denied: this session has no scope %s to give. Leave it out.", scope)
 		}
 		scopes = append(scopes, scope)
 	}

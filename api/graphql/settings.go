@@ -40,7 +40,7 @@ func (r *resolver) login(ctx context.Context, in generated.UserLoginInput) (stri
 		return "", err
 	}
 	if subtle.ConstantTimeCompare([]byte(in.Code.Text), []byte(developmentCode)) != 1 {
-		return "", payment.Errorf(payment.ReasonInvalidInput, "The code is wrong. In development it is %s.", developmentCode)
+		return "", payment.Errorf(payment.ReasonInvalidInput, "The code is wrong. Use that of development, %s.", developmentCode)
 	}
 	user, err := r.Ledger.Login(ctx, in.Phone.Text)
 	if err != nil {

@@ -111,7 +111,7 @@ func (p purse) invoicesPage(ctx context.Context, first, last *int, after, before
 func (p purse) invoice(ctx context.Context, hash payment.Hash) (generated.Invoice, error) {
 	row, err := p.Ledger.Invoice(ctx, hash)
 	if err == nil && (row.AccountID != p.account || row.WalletID != p.wallet) {
-		err = payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice of ours with this payment hash.")
+		err = payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice of ours with this payment hash. Check it.")
 	}
 	if err != nil {
 		return nil, err

@@ -84,7 +84,7 @@ func (s *paymentServer) GetLimits(ctx context.Context, req *paymentsv1.GetLimits
 		return nil, err
 	}
 	if account != (payment.AccountID{}) && key.AccountID != account {
-		return nil, payment.Errorf(payment.ReasonKeyNotFound, "API key not found.")
+		return nil, payment.Errorf(payment.ReasonKeyNotFound, "API key not found. Check its id.")
 	}
 	limits, err := s.limits(ctx, id)
 	return &paymentsv1.GetLimitsResponse{Limits: limits}, err

@@ -96,7 +96,7 @@ func speedIn(s paymentsv1.Speed) (payment.Speed, error) {
 }
 
 func unknown(what string) *payment.Error {
-	return payment.Errorf(payment.ReasonInvalidInput, "The %s is not set, or none that this server knows.", what)
+	return payment.Errorf(payment.ReasonInvalidInput, "The %s is not set, or none that this server knows. Give one of its enum.", what)
 }
 
 func paymentOf(row ledger.Payment) *paymentsv1.Payment {
