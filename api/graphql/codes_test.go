@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,6 +104,32 @@ func codesOf(t *testing.T) map[string]Code {
 		t.Errorf("%d codes were found", len(codes))
 	}
 	return codes
+}
+
+// A client author finds every code in the table of docs/api.md, and nothing there that is none.
+func TestEveryCodeIsInTheDocs(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n| code | means |\n")
+	table, _, ended := strings.Cut(table, "\n\n")
+	if !found || !ended {
+		t.Fatal("docs/api.md has no table of codes")
+	}
+	var told []Code
+	for _, line := range strings.Split(table, "\n") {
+		if name := strings.Trim(strings.Split(line, "|")[1], " `-"); name != "" {
+			told = append(told, Code(name))
+		}
+	}
+	known := slices.Collect(maps.Values(codesOf(t)))
+	slices.Sort(told)
+	slices.Sort(known)
+	if !slices.Equal(told, known) {
+		t.Errorf("docs/api.md tells of %v, the codes are %v", told, known)
+	}
 }
 
 func codedRows() []coded {

@@ -7,6 +7,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,6 +55,41 @@ func TestEveryReasonIsMapped(t *testing.T) {
 		}
 		if reasonOut(reason) == paymentsv1.Reason_REASON_UNSPECIFIED {
 			t.Errorf("%s is not in the enum Reason of payments.proto", reason)
+		}
+	}
+}
+
+// A client author finds every reason in docs/grpc.md, in a row of its code, and nothing that cannot come.
+func TestEveryReasonIsInTheDocs(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/grpc.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, code := map[payment.Reason]string{}, ""
+	for _, line := range strings.Split(string(text), "\n") {
+		row := strings.Split(line, "|")
+		if len(row) != 5 {
+			continue
+		}
+		if name := strings.Trim(row[1], " `"); name != "" {
+			code = name
+		}
+		for _, word := range regexp.MustCompile("`([A-Z_]+)`").FindAllStringSubmatch(row[2], -1) {
+			told[payment.Reason(word[1])] = code
+		}
+	}
+	known := map[payment.Reason]bool{}
+	for _, reason := range reasons(t) {
+		known[reason] = true
+		want := strings.ToUpper(regexp.MustCompile("([a-z])([A-Z])").ReplaceAllString(codeOf(reason).String(), "${1}_${2}"))
+		if told[reason] != want {
+			t.Errorf("docs/grpc.md has %s in the row of %q, it is answered with %s", reason, told[reason], want)
+		}
+	}
+	for reason := range told {
+		if !known[reason] {
+			t.Errorf("docs/grpc.md tells of %s, which is no reason", reason)
 		}
 	}
 }
