@@ -6,11 +6,13 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/holdfast-pay/holdfast/api/limit"
 )
 
 type clientAddressKey struct{}
 
-// ClientAddress is the address that a request came from, for limits: an IPv6 client is its /64, of which it has all.
+// ClientAddress is where a request came from, for limits: see limit.ClientOf.
 func ClientAddress(ctx context.Context) string {
 	address, _ := ctx.Value(clientAddressKey{}).(string)
 	return address
@@ -42,20 +44,9 @@ func (s *Server) clientAddress(r *http.Request) string {
 		}
 		address = seen.Unmap()
 	}
-	return subjectOf(address)
+	return limit.ClientOf(address)
 }
 
 func (s *Server) trusted(address netip.Addr) bool {
 	return slices.ContainsFunc(s.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(address) })
-}
-
-func subjectOf(address netip.Addr) string {
-	if address.Is4() {
-		return address.String()
-	}
-	network, err := address.WithZone("").Prefix(64)
-	if err != nil {
-		return address.String()
-	}
-	return network.String()
 }

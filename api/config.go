@@ -66,19 +66,19 @@ type Dependency struct {
 
 // Limits on what one client may take. Zero values are replaced by the defaults named.
 type Limits struct {
-	BodyBytes       int64 // a request's body: 256 KiB
-	HeaderBytes     int   // its headers: 16 KiB
-	Connections     int   // open HTTP connections; more wait: 4096
-	GRPCConnections int   // open gRPC connections; more wait: 1024
+	BodyBytes       int64 // a request's body (default 256 KiB)
+	HeaderBytes     int   // its headers (default 16 KiB)
+	Connections     int   // open HTTP connections; more wait (default 4096)
+	GRPCConnections int   // open gRPC connections; more wait (default 1024)
 	// PeerConnections are those of one address, or of one /64 of IPv6, per listener; more are closed at once. TrustedProxies
-	// may have any number. It is at most half of all, whatever is set: 256.
+	// may have any number. It is at most half of all, whatever is set (default 256).
 	PeerConnections int
-	HeaderTime      time.Duration // to send the headers: 5 s
-	ReadTime        time.Duration // to send headers and body: 10 s
-	WriteTime       time.Duration // from the headers' end until the answer is sent: 60 s
-	IdleTime        time.Duration // between two requests of a connection: 30 s
-	DrainTime       time.Duration // for requests that run when the process stops: 15 s
-	HealthTime      time.Duration // for which an answer of /readyz is given again: 1 s
+	HeaderTime      time.Duration // to send the headers (default 5 s)
+	ReadTime        time.Duration // to send headers and body (default 10 s)
+	WriteTime       time.Duration // from the headers' end until the answer is sent (default 60 s)
+	IdleTime        time.Duration // between two requests of a connection (default 30 s)
+	DrainTime       time.Duration // for requests that run when the process stops (default 15 s)
+	HealthTime      time.Duration // for which an answer of /readyz is given again (default 1 s)
 }
 
 func (l Limits) complete() Limits {

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/holdfast-pay/holdfast/api/limit"
 )
 
 // boundedListener bounds a listener's connections: all of them, of which more wait, and those of one client, of which more are closed
@@ -55,7 +57,7 @@ func (l *fairListener) clientOf(peer net.Addr) (client string, exempt bool) {
 		return "unknown", false
 	}
 	address := at.Addr().Unmap()
-	return subjectOf(address), l.exempt(address)
+	return limit.ClientOf(address), l.exempt(address)
 }
 
 func (l *fairListener) take(client string) bool {

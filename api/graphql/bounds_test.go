@@ -60,7 +60,7 @@ func doubled(n int) string {
 // Invariant 5: what validation would do is counted before, so no document that passes asks it for more than the limits say.
 func TestTheEdgesOfTheBounds(t *testing.T) {
 	t.Parallel()
-	b := bounds{Limits: Limits{}.complete(true)}
+	b := bounds{Limits: Limits{}.complete()}
 	for name, edge := range edges() {
 		for i, query := range edge {
 			document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, 0)
@@ -113,7 +113,7 @@ func (o *owner) nobodyElse() *owner { return o.house.nobody(o.t) }
 // The largest documents that pass, as they are parsed, measured and validated: compare ns/op with "refused".
 func BenchmarkDocuments(b *testing.B) {
 	schema := generated.NewExecutableSchema(generated.Config{}).Schema()
-	limits := bounds{Limits: Limits{}.complete(true)}
+	limits := bounds{Limits: Limits{}.complete()}
 	for name, edge := range edges() {
 		b.Run("passes/"+name, func(b *testing.B) {
 			for b.Loop() {

@@ -18,7 +18,7 @@ func (r *resolver) charge(ctx context.Context, operation *graphql.OperationConte
 	if !who.IsZero() && operation.Operation.Operation == ast.Mutation {
 		return nil // its fields take from classes of their own
 	}
-	fields := len(graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{r.rootOf(operation)}))
+	fields := len(roots(operation))
 	if who.IsZero() && identity.UncheckedFrom(ctx) == nil || onSocket { // whoever showed credentials has paid the frame nothing
 		fields--
 	}
@@ -28,17 +28,6 @@ func (r *resolver) charge(ctx context.Context, operation *graphql.OperationConte
 		}
 	}
 	return nil
-}
-
-func (r *resolver) rootOf(operation *graphql.OperationContext) string {
-	switch operation.Operation.Operation {
-	case ast.Mutation:
-		return r.schema.Mutation.Name
-	case ast.Subscription:
-		return r.schema.Subscription.Name
-	default:
-		return r.schema.Query.Name
-	}
 }
 
 // classOf is what a caller's operations are taken from.

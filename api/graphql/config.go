@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Starter *starter.Starter
 	Ledger  *ledger.Ledger
-	// Changes wakes subscriptions. nil: they look every few seconds.
+	// Changes wakes subscriptions, and has them look now and then. nil: they look every Limits.LookEvery.
 	Changes *ledger.Changes
 	// Authenticate finds out who opens a WebSocket, from connection parameters that are given as headers.
 	Authenticate api.Authenticate
@@ -82,10 +82,10 @@ type Limits struct {
 	PingEvery           time.Duration // a ping, for what lies between to keep the connection: 20 s
 	WriteTime           time.Duration // for a client to take one message: 10 s
 	PriceEvery          time.Duration // prices in myUpdates: 30 s
-	LookEvery           time.Duration // subscriptions look for news they were not told of: 20 s, 2 s without Changes
+	LookEvery           time.Duration // without Changes: how often subscriptions look for news: 2 s
 }
 
-func (l Limits) complete(told bool) Limits {
+func (l Limits) complete() Limits {
 	l.QueryBytes = or(l.QueryBytes, 32<<10)
 	l.Tokens = or(l.Tokens, 2_000)
 	l.Depth = or(l.Depth, 15)
@@ -105,10 +105,7 @@ func (l Limits) complete(told bool) Limits {
 	l.PingEvery = or(l.PingEvery, 20*time.Second)
 	l.WriteTime = or(l.WriteTime, 10*time.Second)
 	l.PriceEvery = or(l.PriceEvery, 30*time.Second)
-	if !told {
-		l.LookEvery = or(l.LookEvery, 2*time.Second)
-	}
-	l.LookEvery = or(l.LookEvery, 20*time.Second)
+	l.LookEvery = or(l.LookEvery, 2*time.Second)
 	return l
 }
 
@@ -135,7 +132,7 @@ func (c Config) complete() (Config, error) {
 	missing(c.Issuer != nil && !c.Development, "an Issuer is for development only")
 	_, known := networks[c.Network]
 	missing(!known, "Network must be mainnet, testnet, testnet4, signet or regtest")
-	c.Limits = c.Limits.complete(c.Changes != nil)
+	c.Limits = c.Limits.complete()
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}

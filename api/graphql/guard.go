@@ -21,7 +21,7 @@ import (
 func (r *resolver) guard(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	operation := graphql.GetOperationContext(ctx)
 	ctx = scalar.WithAddresses(ctx, r.Starter.CheckAddress)
-	if cause := identity.UncheckedFrom(ctx); cause != nil && !allOpen(r.roots(operation)) {
+	if cause := identity.UncheckedFrom(ctx); cause != nil && !allOpen(roots(operation)) {
 		return r.unchecked(ctx, operation, cause, next)
 	}
 	if err := admit(identity.PrincipalFrom(ctx), operation); err != nil {
@@ -39,13 +39,19 @@ func (r *resolver) guard(ctx context.Context, next graphql.OperationHandler) gra
 	return next(ctx)
 }
 
+// roots are the fields at the top of an operation.
+func roots(operation *graphql.OperationContext) []graphql.CollectedField {
+	root := map[ast.Operation]string{ast.Query: "Query", ast.Mutation: "Mutation", ast.Subscription: "Subscription"}[operation.Operation.Operation]
+	return graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{root})
+}
+
 // onePaymentPerKey: an idempotency key is one payment's. Of two in one operation the second would be told what became of the first.
 func (r *resolver) onePaymentPerKey(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if api.IdempotencyKey(ctx) == "" || operation.Operation.Operation != ast.Mutation {
 		return nil
 	}
 	payments := 0
-	for _, field := range r.roots(operation) {
+	for _, field := range roots(operation) {
 		if field.Definition != nil && field.Definition.Type.Name() == "PaymentSendPayload" {
 			payments++
 		}
@@ -77,8 +83,7 @@ func (r *resolver) inTime(ctx context.Context, next graphql.OperationHandler) gr
 
 // admit answers the one error of an operation that the caller may not ask for.
 func admit(who identity.Principal, operation *graphql.OperationContext) *gqlerror.Error {
-	root := map[ast.Operation]string{ast.Query: "Query", ast.Mutation: "Mutation", ast.Subscription: "Subscription"}[operation.Operation.Operation]
-	for _, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{root}) {
+	for _, field := range roots(operation) {
 		if why := refusal(who, field.Definition); why != "" {
 			return &gqlerror.Error{
 				Message: why, Path: ast.Path{ast.PathName(field.Alias)}, Extensions: map[string]any{"code": string(codeUnauthorized)},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"mime"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -22,7 +21,7 @@ import (
 
 // Handler serves the door.
 type Handler struct {
-	// HTTP answers POST /graphql. The request's context has the Principal.
+	// HTTP answers POST /graphql. The request's context has the Principal; method and type of content are checked.
 	HTTP http.Handler
 	// WS upgrades /graphqlws. It ends its subscriptions when the request's context ends.
 	WS http.Handler
@@ -51,7 +50,7 @@ func newHandler(cfg Config) (*Handler, *resolver) {
 	overHTTP, overWS := r.server(noSubscription), r.server(r.onSocket, toll{r})
 	overHTTP.AddTransport(transport.POST{})
 	overWS.AddTransport(r.sockets())
-	h := &Handler{HTTP: onlyJSON(overHTTP), WS: r.upgraded(overWS)}
+	h := &Handler{HTTP: oneObject(overHTTP), WS: r.upgraded(overWS)}
 	if cfg.Development {
 		h.Playground = playground.Handler("Holdfast", "/graphql")
 	}
@@ -106,19 +105,10 @@ func noSubscription(ctx context.Context, next graphql.OperationHandler) graphql.
 	return next(ctx)
 }
 
-// onlyJSON refuses what gqlgen would answer in other words, or by repeating the body: other methods and types of content,
-// batches, and what is no JSON. The frame has bounded the body.
-func onlyJSON(next http.Handler) http.Handler {
+// oneObject refuses what gqlgen would answer in other words, or by repeating the body: batches, and what is no JSON. The frame has
+// bounded the body, and lets only a POST of application/json pass.
+func oneObject(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			refuse(w, http.StatusMethodNotAllowed, "Send a POST.")
-			return
-		}
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			refuse(w, http.StatusUnsupportedMediaType, "Send the operation as application/json.")
-			return
-		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			refuse(w, http.StatusRequestEntityTooLarge, "The body could not be read: it is too large, or was cut off.")

@@ -16,11 +16,6 @@ import (
 // Credentials that cannot be checked now are neither good nor bad: invariant 11. Clients expect what kept a mutation from
 // running in its payload, so the operation is not refused as a whole there.
 
-// roots are the fields at the top of an operation.
-func (r *resolver) roots(operation *graphql.OperationContext) []graphql.CollectedField {
-	return graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{r.rootOf(operation)})
-}
-
 // allOpen reports whether anybody may ask for all of the fields: it does not matter then who does.
 func allOpen(fields []graphql.CollectedField) bool {
 	return !slices.ContainsFunc(fields, func(f graphql.CollectedField) bool { return !accessOf(f.Definition).open })
@@ -33,7 +28,7 @@ type uncheckedMutation struct{}
 func (r *resolver) unchecked(ctx context.Context, operation *graphql.OperationContext, cause error, next graphql.OperationHandler) graphql.ResponseHandler {
 	err := payment.Errorf(payment.ReasonUnavailable,
 		"Your credentials cannot be checked at the moment, so this call did nothing. Try again; a call that you repeat, with its X-Idempotency-Key.").Because(cause)
-	answerable := !slices.ContainsFunc(r.roots(operation), func(f graphql.CollectedField) bool {
+	answerable := !slices.ContainsFunc(roots(operation), func(f graphql.CollectedField) bool {
 		payload := f.Definition.Type.Name()
 		return f.Name != "__typename" && refusedPayload(payload, nil) == nil || payload == "PaymentSendPayload" && api.IdempotencyKey(ctx) != ""
 	})

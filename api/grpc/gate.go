@@ -153,7 +153,7 @@ func (g *gate) showsToken(ctx context.Context) bool {
 	return strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(hash[:], g.token[:]) == 1
 }
 
-// clientAddress is where a call comes from. An IPv6 client is its /64, of which it has all.
+// clientAddress is where a call comes from, for limits.
 func clientAddress(ctx context.Context) string {
 	from, ok := peer.FromContext(ctx)
 	if !ok {
@@ -163,11 +163,7 @@ func clientAddress(ctx context.Context) string {
 	if err != nil {
 		return "unknown"
 	}
-	address := parsed.Addr().Unmap().WithZone("")
-	if network, err := address.Prefix(64); err == nil && address.Is6() {
-		return network.String()
-	}
-	return address.String()
+	return limit.ClientOf(parsed.Addr())
 }
 
 // log writes one line per call. A refusal is normal business; only what is wrong here is an error. Neither requests nor

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -254,5 +255,16 @@ func TestPeek(t *testing.T) {
 	now = now.Add(time.Minute)
 	if _, ok := buckets.Allow(t.Context(), class, address); !ok {
 		t.Error("peeks delayed the next token")
+	}
+}
+
+func TestClientOf(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3::1": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64", "::1": "::/64",
+	} {
+		if got := limit.ClientOf(netip.MustParseAddr(given)); got != want {
+			t.Errorf("%s is %s, want %s", given, got, want)
+		}
 	}
 }

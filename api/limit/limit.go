@@ -2,6 +2,7 @@ package limit
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -30,5 +31,14 @@ func Account(id string) string { return "account:" + id }
 // Key is the subject of an API key.
 func Key(id string) string { return "key:" + id }
 
-// Address is the subject of a client's address: see api.ClientAddress.
+// ClientOf names the client at an address: one with IPv6 is its /64, of which it has all.
+func ClientOf(address netip.Addr) string {
+	address = address.Unmap().WithZone("")
+	if network, err := address.Prefix(64); err == nil && address.Is6() {
+		return network.String()
+	}
+	return address.String()
+}
+
+// Address is the subject of a client's address: see ClientOf.
 func Address(ip string) string { return "address:" + ip }
