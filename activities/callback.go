@@ -35,7 +35,7 @@ func (c *CallbackSteps) TellCallback(ctx context.Context, in step.Callback) (ste
 	defer heartbeating(ctx)()
 	d, err := c.Ledger.Delivery(ctx, in.ID)
 	switch {
-	case payment.IsReason(err, payment.ReasonPaymentNotFound): // it ended long ago
+	case payment.IsReason(err, payment.ReasonNotFound): // it ended long ago
 		return step.Told{State: string(ledger.DeliveryGivenUp), Why: "it is not known any more"}, nil
 	case err != nil:
 		return step.Told{}, err

@@ -46,7 +46,7 @@ func (n *NodeSteps) madeBefore(ctx context.Context, in step.InvoiceInput) (step.
 	}
 	kept, err := n.Ledger.InvoiceByExternalID(ctx, in.AccountID, in.ExternalID)
 	switch {
-	case payment.IsReason(err, payment.ReasonPaymentNotFound):
+	case payment.IsReason(err, payment.ReasonNotFound):
 		return step.Invoice{}, nil
 	case err != nil:
 		return step.Invoice{}, err

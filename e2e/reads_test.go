@@ -83,7 +83,7 @@ func TestCancelInvoice(t *testing.T) {
 	t.Parallel()
 	g, other := enter(t, 0), enter(t, 10_000)
 	invoice := g.receive(3_000)
-	other.refusal(other.cancelInvoice(invoice.Hash), payment.ReasonPaymentNotFound)
+	other.refusal(other.cancelInvoice(invoice.Hash), payment.ReasonNotFound)
 	for range 2 {
 		must(t, g.cancelInvoice(invoice.Hash))
 	}

@@ -65,7 +65,7 @@ func (l *Ledger) TakeDeliveries(ctx context.Context, ids []uuid.UUID, takeFor ti
 	return coded(l.q.TakeDeliveries(ctx, db.TakeDeliveriesParams{Ids: ids, TakeFor: takeFor, Given: l.given()}))
 }
 
-// Delivery reads one, with the URL as it is now. Errors: ReasonPaymentNotFound.
+// Delivery reads one, with the URL as it is now. Errors: ReasonNotFound.
 func (l *Ledger) Delivery(ctx context.Context, id uuid.UUID) (Delivery, error) {
 	row, err := l.q.Delivery(ctx, id)
 	d := deliveryOf(db.CallbackDelivery{
@@ -73,7 +73,7 @@ func (l *Ledger) Delivery(ctx context.Context, id uuid.UUID) (Delivery, error) {
 		State: row.State, Attempts: row.Attempts, LastError: row.LastError, CreatedAt: row.CreatedAt, ResolvedAt: row.ResolvedAt,
 	})
 	d.URL = row.ToUrl
-	return d, found(err, payment.Errorf(payment.ReasonPaymentNotFound, "There is no such callback. Check its id; those that have ended are kept for a month."))
+	return d, found(err, payment.Errorf(payment.ReasonNotFound, "There is no such callback. Check its id; those that have ended are kept for a month."))
 }
 
 // RecordDelivery notes an attempt: delivered, given up for a reason, or still due because of one (at most 500 characters are

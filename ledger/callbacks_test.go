@@ -340,7 +340,7 @@ func TestDeliveriesEndOnce(t *testing.T) {
 		t.Errorf("%d forgotten, want the two that have ended", gone)
 	}
 	_, err := l.Delivery(ctx, all[0].ID)
-	wantReason(t, err, payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
 }
 
 // TestLookingCostsWhatIsFound: neither what has ended nor what waits in a busy line makes a look dearer.

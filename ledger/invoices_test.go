@@ -64,7 +64,7 @@ func TestUnusedAddress(t *testing.T) {
 	l := ledgertest.New(t)
 	from, w := sender(t, l)
 	_, err := l.UnusedAddress(t.Context(), w.ID)
-	wantReason(t, err, payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
 	add := func(address string) {
 		t.Helper()
 		if err := l.AddAddress(t.Context(), ledger.Address{Address: address, WalletID: w.ID, AccountID: w.AccountID, Node: "bank"}); err != nil {
@@ -79,17 +79,17 @@ func TestUnusedAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = l.UnusedAddress(t.Context(), w.ID) // it is on its way
-	wantReason(t, err, payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
 	add("bcrt1b")
 	if _, err := l.CreditDeposit(t.Context(), "bank", ledger.Deposit{TxID: "bb", Address: "bcrt1b", Amount: 5, BlockHeight: 3}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = l.UnusedAddress(t.Context(), w.ID)
-	wantReason(t, err, payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
 	add("bcrt1c")
 	req := intraledger(from, w, payment.KeyID{}, sat)
 	req.Address = "bcrt1c"
 	mustPayment(t, payment.Settled)(l.Transfer(t.Context(), req))
 	_, err = l.UnusedAddress(t.Context(), w.ID)
-	wantReason(t, err, payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
 }

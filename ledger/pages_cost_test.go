@@ -101,7 +101,7 @@ func TestPagesReadNoMoreThanThePage(t *testing.T) {
 		},
 		"the address in use": func(ctx context.Context, l *ledger.Ledger) (int, int, error) {
 			_, err := l.UnusedAddress(ctx, w.ID)
-			return 1, 1, ignore(err, payment.ReasonPaymentNotFound)
+			return 1, 1, ignore(err, payment.ReasonNotFound)
 		},
 		"balance": func(ctx context.Context, l *ledger.Ledger) (int, int, error) {
 			_, err := l.Wallet(ctx, w.ID)

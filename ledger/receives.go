@@ -10,11 +10,11 @@ import (
 )
 
 func noInvoice() *payment.Error {
-	return payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice of ours with this payment hash. Check it.")
+	return payment.Errorf(payment.ReasonNotFound, "There is no invoice of ours with this payment hash. Check it.")
 }
 
 func noAddress() *payment.Error {
-	return payment.Errorf(payment.ReasonPaymentNotFound, "This is no address of ours. Check it.")
+	return payment.Errorf(payment.ReasonNotFound, "This is no address of ours. Check it.")
 }
 
 // AddInvoice records an open invoice, before anybody sees it. A known hash stays as it is. Errors: ReasonInvalidInput if
@@ -46,19 +46,19 @@ func ValidExternalID(id string) bool {
 	return id != "" && len(id) <= 100 && !strings.ContainsFunc(id, strange)
 }
 
-// Invoice reads one of ours. Errors: ReasonPaymentNotFound.
+// Invoice reads one of ours. Errors: ReasonNotFound.
 func (l *Ledger) Invoice(ctx context.Context, hash payment.Hash) (Invoice, error) {
 	row, err := l.q.Invoice(ctx, hash[:])
 	return invoiceOf(row), found(err, noInvoice())
 }
 
-// InvoiceByExternalID reads the account's own invoice that has this external id. Errors: ReasonPaymentNotFound.
+// InvoiceByExternalID reads the account's own invoice that has this external id. Errors: ReasonNotFound.
 func (l *Ledger) InvoiceByExternalID(ctx context.Context, account payment.AccountID, id string) (Invoice, error) {
 	row, err := l.q.InvoiceByExternalID(ctx, db.InvoiceByExternalIDParams{AccountID: account, ExternalID: id})
 	return invoiceOf(row), found(err, noInvoice())
 }
 
-// CancelInvoice closes an open invoice; a canceled one is no error. Errors: ReasonPaymentNotFound, ReasonAlreadyPaid, and
+// CancelInvoice closes an open invoice; a canceled one is no error. Errors: ReasonNotFound, ReasonAlreadyPaid, and
 // ReasonConflict while a payment inside the ledger has it.
 func (l *Ledger) CancelInvoice(ctx context.Context, hash payment.Hash) error {
 	state, err := l.q.CancelInvoice(ctx, hash[:])
@@ -111,13 +111,13 @@ func (l *Ledger) AddAddress(ctx context.Context, a Address) error {
 	return err
 }
 
-// AddressOwner reads whose an address is. Errors: ReasonPaymentNotFound.
+// AddressOwner reads whose an address is. Errors: ReasonNotFound.
 func (l *Ledger) AddressOwner(ctx context.Context, address string) (Address, error) {
 	row, err := l.q.AddressOwner(ctx, address)
 	return addressOf(row), found(err, noAddress())
 }
 
-// UnusedAddress reads the wallet's newest address, if nothing was ever received there. Errors: ReasonPaymentNotFound.
+// UnusedAddress reads the wallet's newest address, if nothing was ever received there. Errors: ReasonNotFound.
 func (l *Ledger) UnusedAddress(ctx context.Context, wallet payment.WalletID) (Address, error) {
 	row, err := l.q.UnusedAddress(ctx, wallet)
 	return addressOf(row), found(err, noAddress())

@@ -228,8 +228,8 @@ func TestUnknownReceives(t *testing.T) {
 	t.Parallel()
 	l := ledgertest.New(t)
 	_, err := l.Invoice(t.Context(), ledgertest.RandomHash())
-	wantReason(t, err, payment.ReasonPaymentNotFound)
-	wantReason(t, l.CancelInvoice(t.Context(), ledgertest.RandomHash()), payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
+	wantReason(t, l.CancelInvoice(t.Context(), ledgertest.RandomHash()), payment.ReasonNotFound)
 	_, err = l.AddressOwner(t.Context(), "bcrt1unknown")
-	wantReason(t, err, payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
 }

@@ -115,7 +115,7 @@ func (l *Ledger) Transactions(ctx context.Context, f TransactionFilter) ([]Trans
 	return out, coded(err)
 }
 
-// Transaction reads one of the account. Errors: ReasonPaymentNotFound.
+// Transaction reads one of the account. Errors: ReasonNotFound.
 func (l *Ledger) Transaction(ctx context.Context, account payment.AccountID, id uuid.UUID) (Transaction, error) {
 	row, err := l.q.Transaction(ctx, db.TransactionParams{ID: id, AccountID: account})
 	return transactionOf(row), found(err, noTransaction())
@@ -135,7 +135,7 @@ func (l *Ledger) TransactionsByID(ctx context.Context, account payment.AccountID
 }
 
 // TransactionOfPayment reads a wallet's side of a payment: the sender's, or that of a receiver inside the ledger.
-// Errors: ReasonPaymentNotFound, also while the payment is not settled and the wallet is the receiver's.
+// Errors: ReasonNotFound, also while the payment is not settled and the wallet is the receiver's.
 func (l *Ledger) TransactionOfPayment(ctx context.Context, account payment.AccountID, wallet payment.WalletID, id payment.ID) (Transaction, error) {
 	row, err := l.q.TransactionOfPayment(ctx, db.TransactionOfPaymentParams{PaymentID: id, AccountID: account, WalletID: wallet})
 	return transactionOf(row), found(err, noTransaction())
@@ -207,7 +207,7 @@ func accountMissing() *payment.Error {
 }
 
 func noTransaction() *payment.Error {
-	return payment.Errorf(payment.ReasonPaymentNotFound, "There is no such transaction. Check its id.")
+	return payment.Errorf(payment.ReasonNotFound, "There is no such transaction. Check its id.")
 }
 
 func pageSize(limit int) int32 {

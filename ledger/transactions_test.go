@@ -103,7 +103,7 @@ func TestTransactionOfWhatDidNotPay(t *testing.T) {
 	}
 	wantTransaction(t, all[0], ledger.DirectionSend, ledger.TransactionFailure, -100*sat, 0)
 	_, err := l.Transaction(t.Context(), from.AccountID, refused.ID)
-	wantReason(t, err, payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
 }
 
 func TestTransactionsOfATransfer(t *testing.T) {
@@ -138,7 +138,7 @@ func TestTransactionsOfATransfer(t *testing.T) {
 			t.Fatalf("found %+v, want %+v", both, side.is)
 		}
 		_, err := l.TransactionOfPayment(t.Context(), side.of.AccountID, side.other.ID, req.ID)
-		wantReason(t, err, payment.ReasonPaymentNotFound)
+		wantReason(t, err, payment.ReasonNotFound)
 	}
 }
 
@@ -325,7 +325,7 @@ func TestTransactionFilters(t *testing.T) {
 	_, err := l.Transactions(t.Context(), ledger.TransactionFilter{WalletIDs: ids(from)})
 	wantReason(t, err, payment.ReasonInvalidInput)
 	_, err = l.Transaction(t.Context(), to.AccountID, ln.ID)
-	wantReason(t, err, payment.ReasonPaymentNotFound)
+	wantReason(t, err, payment.ReasonNotFound)
 	if got := must[ledger.Transaction](t)(l.Transaction(t.Context(), from.AccountID, ln.ID)); got.ID != ln.ID {
 		t.Fatalf("%+v", got)
 	}

@@ -23,7 +23,9 @@ const (
 	ReasonKeyInactive         Reason = "KEY_INACTIVE"         // 401: revoked or expired
 	ReasonUnauthenticated     Reason = "UNAUTHENTICATED"      // NOT_AUTHORIZED, 401: credentials that prove nothing
 	ReasonAccountNotFound     Reason = "ACCOUNT_NOT_FOUND"    // no such user; in the API INVALID_INPUT
-	ReasonPaymentNotFound     Reason = "PAYMENT_NOT_FOUND"
+	ReasonPaymentNotFound     Reason = "PAYMENT_NOT_FOUND"    // INVALID_INPUT
+	ReasonNotFound            Reason = "NOT_FOUND"            // INVALID_INPUT: an invoice, address, transaction or callback of ours
+	ReasonPermissionDenied    Reason = "PERMISSION_DENIED"    // NOT_AUTHORIZED: who asks is known, and may not
 	ReasonNodeNotFound        Reason = "NODE_NOT_FOUND"
 	ReasonLockNotFound        Reason = "LOCK_NOT_FOUND"       // gRPC only: no budget lock or recorded transaction of that name
 	ReasonLockConflict        Reason = "LOCK_CONFLICT"        // gRPC only: another amount or transaction, or already reversed

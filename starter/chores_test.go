@@ -171,7 +171,7 @@ func TestCancelInvoice(t *testing.T) {
 		cancel(other.AccountID, d.wallet.ID, made.Hash),
 		cancel(d.wallet.AccountID, other.ID, made.Hash),
 	} {
-		wantRefusal(t, err, payment.ReasonPaymentNotFound)
+		wantRefusal(t, err, payment.ReasonNotFound)
 	}
 	if len(asked.asked) != 0 {
 		t.Fatalf("asked the node: %+v", asked.asked)

@@ -34,14 +34,14 @@ func (s *Starter) DecodeInvoice(bolt11 string) (DecodedInvoice, error) {
 }
 
 // CancelInvoice makes an invoice of the wallet unpayable; a canceled one is no error. LND decides the race with a payment that
-// arrives now. Errors: ReasonAlreadyPaid, ReasonPaymentNotFound (also for another owner's), ReasonNodeOffline.
+// arrives now. Errors: ReasonAlreadyPaid, ReasonNotFound (also for another owner's), ReasonNodeOffline.
 func (s *Starter) CancelInvoice(ctx context.Context, account payment.AccountID, wallet payment.WalletID, hash payment.Hash) error {
 	invoice, err := s.ledger.Invoice(ctx, hash)
 	switch {
 	case err != nil:
 		return err
 	case invoice.AccountID != account || invoice.WalletID != wallet:
-		return payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice with this payment hash in this wallet. Check both.")
+		return payment.Errorf(payment.ReasonNotFound, "There is no invoice with this payment hash in this wallet. Check both.")
 	case invoice.State == ledger.InvoicePaid:
 		return payment.Errorf(payment.ReasonAlreadyPaid, "Invoice is already paid.")
 	case invoice.State == ledger.InvoiceCanceled:
@@ -63,7 +63,7 @@ func (s *Starter) CurrentAddress(ctx context.Context, account payment.AccountID,
 		return "", err
 	}
 	unused, err := s.ledger.UnusedAddress(ctx, wallet)
-	if payment.IsReason(err, payment.ReasonPaymentNotFound) {
+	if payment.IsReason(err, payment.ReasonNotFound) {
 		return s.CreateAddress(ctx, account, wallet)
 	}
 	return unused.Address, err

@@ -93,7 +93,7 @@ func (s *Starter) externalIDFree(ctx context.Context, account payment.AccountID,
 	}
 	_, err := s.ledger.InvoiceByExternalID(ctx, account, id)
 	switch {
-	case payment.IsReason(err, payment.ReasonPaymentNotFound):
+	case payment.IsReason(err, payment.ReasonNotFound):
 		return nil
 	case err != nil:
 		return err

@@ -51,7 +51,7 @@ func (s *Starter) placeInvoice(ctx context.Context, req payment.Request, invoice
 	}
 	own, err := s.ledger.Invoice(ctx, req.PaymentHash)
 	switch {
-	case payment.IsReason(err, payment.ReasonPaymentNotFound):
+	case payment.IsReason(err, payment.ReasonNotFound):
 		req.Node, err = s.node()
 		return req, err
 	case err != nil:
@@ -124,7 +124,7 @@ func (s *Starter) placeAddress(ctx context.Context, req payment.Request) (paymen
 	case err == nil:
 		req.Kind, req.RecipientID = payment.Intraledger, own.WalletID
 		return req, nil
-	case !payment.IsReason(err, payment.ReasonPaymentNotFound):
+	case !payment.IsReason(err, payment.ReasonNotFound):
 		return req, err
 	case !req.SendAll && req.Amount.Floor() < s.cfg.Dust:
 		return req, payment.Errorf(payment.ReasonDust,

@@ -45,7 +45,7 @@ func codeOf(reason payment.Reason) Code {
 	case payment.ReasonAlreadyPaid, payment.ReasonInvoiceExpired, payment.ReasonInvoiceCanceled, payment.ReasonRejected, payment.ReasonTimeout:
 		return codeLightning
 	case payment.ReasonInvalidAmount, payment.ReasonInvalidInput, payment.ReasonInvalidAddress, payment.ReasonDust,
-		payment.ReasonWalletNotFound, payment.ReasonAccountNotFound, payment.ReasonPaymentNotFound, payment.ReasonPaymentInFlight, payment.ReasonIdempotencyConflict:
+		payment.ReasonWalletNotFound, payment.ReasonAccountNotFound, payment.ReasonPaymentNotFound, payment.ReasonNotFound, payment.ReasonPaymentInFlight, payment.ReasonIdempotencyConflict:
 		return codeInput
 	case payment.ReasonNoRoute, payment.ReasonFeeOverLimit:
 		return codeRoute
@@ -59,7 +59,7 @@ func codeOf(reason payment.Reason) Code {
 		return codeNoPrice
 	case payment.ReasonTooManyRequests:
 		return codeTooMany
-	case payment.ReasonKeyNotFound, payment.ReasonKeyInactive, payment.ReasonUnauthenticated:
+	case payment.ReasonKeyNotFound, payment.ReasonKeyInactive, payment.ReasonPermissionDenied, payment.ReasonUnauthenticated:
 		return codeUnauthorized
 	case payment.ReasonUnavailable, payment.ReasonOutcomeUnknown, payment.ReasonInternal, payment.ReasonNodeNotFound, payment.ReasonNodeFunds, payment.ReasonPublishRejected,
 		payment.ReasonConflict, payment.ReasonAbandoned, payment.ReasonCanceled, payment.ReasonLockNotFound, payment.ReasonLockConflict:

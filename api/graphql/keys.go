@@ -156,7 +156,7 @@ func scopesOf(asked []generated.Scope, who identity.Principal) ([]payment.Scope,
 			continue
 		}
 		if !who.Has(scope) {
-			return nil, payment.Errorf(payment.ReasonKeyInactive, "Permission denied: this session has no scope %s to give. Leave it out.", scope)
+			return nil, payment.Errorf(payment.ReasonPermissionDenied, "Permission denied: this session has no scope %s to give. Leave it out.", scope)
 		}
 		scopes = append(scopes, scope)
 	}

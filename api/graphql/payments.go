@@ -99,7 +99,7 @@ func (r *resolver) sent(ctx context.Context, row ledger.Payment) *generated.Paym
 	switch {
 	case err == nil:
 		answer.Transaction = r.transaction(ctx, transaction)
-	case !payment.IsReason(err, payment.ReasonPaymentNotFound):
+	case !payment.IsReason(err, payment.ReasonNotFound):
 		r.failureOf(ctx, err) // the payment is what it is: the answer tells it without its line in the history
 	}
 	return answer

@@ -57,7 +57,7 @@ func (p purse) page(ctx context.Context, filter ledger.TransactionFilter, first,
 }
 
 func (p purse) byID(ctx context.Context, text string) (*generated.Transaction, error) {
-	missing := payment.Errorf(payment.ReasonPaymentNotFound, "There is no such transaction in this wallet. Check its id.")
+	missing := payment.Errorf(payment.ReasonNotFound, "There is no such transaction in this wallet. Check its id.")
 	id, err := uuid.Parse(text)
 	if err != nil {
 		return nil, missing
@@ -68,7 +68,7 @@ func (p purse) byID(ctx context.Context, text string) (*generated.Transaction, e
 		row, err = p.Ledger.TransactionOfPayment(ctx, p.account, p.wallet, id)
 	}
 	switch {
-	case payment.IsReason(err, payment.ReasonPaymentNotFound):
+	case payment.IsReason(err, payment.ReasonNotFound):
 		return nil, missing
 	case err != nil:
 		return nil, err
@@ -111,7 +111,7 @@ func (p purse) invoicesPage(ctx context.Context, first, last *int, after, before
 func (p purse) invoice(ctx context.Context, hash payment.Hash) (generated.Invoice, error) {
 	row, err := p.Ledger.Invoice(ctx, hash)
 	if err == nil && (row.AccountID != p.account || row.WalletID != p.wallet) {
-		err = payment.Errorf(payment.ReasonPaymentNotFound, "There is no invoice of ours with this payment hash. Check it.")
+		err = payment.Errorf(payment.ReasonNotFound, "There is no invoice of ours with this payment hash. Check it.")
 	}
 	if err != nil {
 		return nil, err

@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-pay/holdfast/api/grpc/gen/holdfast/payments/v1"
 	"github.com/holdfast-pay/holdfast/ledger"
@@ -49,7 +47,7 @@ func maySpend(ctx context.Context, books *ledger.Ledger, id payment.KeyID) error
 		return nil
 	}
 	if err == nil && !slices.Contains(key.Scopes, payment.ScopeWrite) {
-		return status.Error(codes.PermissionDenied, "This API key may not spend: it has no WRITE scope. Use another key.")
+		return payment.Errorf(payment.ReasonPermissionDenied, "This API key may not spend: it has no WRITE scope. Use another key.")
 	}
 	return err
 }

@@ -25,7 +25,7 @@ func codeOf(reason payment.Reason) codes.Code {
 		payment.ReasonDust, payment.ReasonInvoiceInvalid:
 		return codes.InvalidArgument
 	case payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound, payment.ReasonLockNotFound,
-		payment.ReasonAccountNotFound:
+		payment.ReasonAccountNotFound, payment.ReasonNotFound:
 		return codes.NotFound
 	case payment.ReasonBudgetExceeded, payment.ReasonAccountLimit, payment.ReasonInsufficientBalance, payment.ReasonPaymentInFlight, payment.ReasonInvoiceExpired,
 		payment.ReasonInvoiceCanceled, payment.ReasonNoRoute, payment.ReasonFeeOverLimit, payment.ReasonNodeFunds, payment.ReasonNodeNotFound,
@@ -35,7 +35,7 @@ func codeOf(reason payment.Reason) codes.Code {
 		return codes.AlreadyExists
 	case payment.ReasonUnauthenticated:
 		return codes.Unauthenticated
-	case payment.ReasonKeyInactive:
+	case payment.ReasonKeyInactive, payment.ReasonPermissionDenied:
 		return codes.PermissionDenied
 	case payment.ReasonRejected, payment.ReasonTimeout, payment.ReasonPublishRejected, payment.ReasonConflict, payment.ReasonAbandoned,
 		payment.ReasonCanceled:

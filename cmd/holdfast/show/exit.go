@@ -51,11 +51,11 @@ func (e Exit) Error() string {
 // CodeOfReason is the exit code of a refusal or error.
 func CodeOfReason(reason payment.Reason) Code {
 	switch reason {
-	case payment.ReasonBudgetExceeded, payment.ReasonAccountLimit, payment.ReasonInsufficientBalance, payment.ReasonKeyInactive,
+	case payment.ReasonBudgetExceeded, payment.ReasonAccountLimit, payment.ReasonInsufficientBalance, payment.ReasonKeyInactive, payment.ReasonPermissionDenied,
 		payment.ReasonPaymentInFlight, payment.ReasonAlreadyPaid, payment.ReasonTooManyRequests:
 		return Refused
 	case payment.ReasonSelfPayment, payment.ReasonInvalidInput, payment.ReasonInvalidAmount, payment.ReasonInvalidAddress,
-		payment.ReasonDust, payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound,
+		payment.ReasonDust, payment.ReasonWalletNotFound, payment.ReasonKeyNotFound, payment.ReasonPaymentNotFound, payment.ReasonNotFound,
 		payment.ReasonUnauthenticated, payment.ReasonAccountNotFound,
 		payment.ReasonNodeNotFound, payment.ReasonInvoiceInvalid, payment.ReasonInvoiceExpired, payment.ReasonInvoiceCanceled,
 		payment.ReasonIdempotencyConflict, payment.ReasonLockNotFound, payment.ReasonLockConflict:

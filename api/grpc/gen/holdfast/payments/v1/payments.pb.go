@@ -181,6 +181,8 @@ const (
 	Reason_REASON_NO_PRICE             Reason = 37
 	Reason_REASON_OUTCOME_UNKNOWN      Reason = 39 // it may have been started: repeat with the same idempotency key
 	Reason_REASON_ACCOUNT_LIMIT        Reason = 38 // the operator's limit of the account, not the owner's of the key
+	Reason_REASON_NOT_FOUND            Reason = 40 // an invoice, address, transaction or callback
+	Reason_REASON_PERMISSION_DENIED    Reason = 41 // the key has no scope for it
 )
 
 // Enum value maps for Reason.
@@ -226,6 +228,8 @@ var (
 		37: "REASON_NO_PRICE",
 		39: "REASON_OUTCOME_UNKNOWN",
 		38: "REASON_ACCOUNT_LIMIT",
+		40: "REASON_NOT_FOUND",
+		41: "REASON_PERMISSION_DENIED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":          0,
@@ -268,6 +272,8 @@ var (
 		"REASON_NO_PRICE":             37,
 		"REASON_OUTCOME_UNKNOWN":      39,
 		"REASON_ACCOUNT_LIMIT":        38,
+		"REASON_NOT_FOUND":            40,
+		"REASON_PERMISSION_DENIED":    41,
 	}
 )
 
@@ -2427,7 +2433,7 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\x10STATE_DISPATCHED\x10\x03\x12\x11\n" +
 	"\rSTATE_PENDING\x10\x04\x12\x11\n" +
 	"\rSTATE_SETTLED\x10\x05\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x06*\x8b\b\n" +
+	"\fSTATE_FAILED\x10\x06*\xbf\b\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASON_BUDGET_EXCEEDED\x10\x01\x12\x1f\n" +
@@ -2469,7 +2475,9 @@ const file_holdfast_payments_v1_payments_proto_rawDesc = "" +
 	"\fREASON_LNURL\x10$\x12\x13\n" +
 	"\x0fREASON_NO_PRICE\x10%\x12\x1a\n" +
 	"\x16REASON_OUTCOME_UNKNOWN\x10'\x12\x18\n" +
-	"\x14REASON_ACCOUNT_LIMIT\x10&*l\n" +
+	"\x14REASON_ACCOUNT_LIMIT\x10&\x12\x14\n" +
+	"\x10REASON_NOT_FOUND\x10(\x12\x1c\n" +
+	"\x18REASON_PERMISSION_DENIED\x10)*l\n" +
 	"\x06Window\x12\x16\n" +
 	"\x12WINDOW_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fWINDOW_DAILY\x10\x01\x12\x11\n" +
