@@ -20,7 +20,7 @@ var fixedTexts = []string{"Invalid walletId for account.", "API key not found"}
 func TestMessagesSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	seen := 0
-	for _, folder := range []string{"payment", "identity", "ledger", "starter", "callback", "api", "api/limit", "api/graphql", "api/grpc"} {
+	for _, folder := range []string{"payment", "identity", "ledger", "activities", "workflows", "starter", "callback", "api", "api/limit", "api/graphql", "api/grpc"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil {
 			t.Fatal(err)

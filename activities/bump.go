@@ -48,7 +48,7 @@ func (n *NodeSteps) BumpOnchain(ctx context.Context, in step.BumpInput) (step.Bu
 	case newest.SatPerVByte == in.SatPerVByte && newest.Kind != ledger.OriginalTransaction:
 		return step.Bumped{Word: word, SatPerVByte: newest.SatPerVByte}, nil // done before
 	case word.Confirmations > 0:
-		return notBumped(word, payment.Errorf(payment.ReasonPaymentInFlight, "A transaction of this payment is in a block already: %s.", word.Note))
+		return notBumped(word, payment.Errorf(payment.ReasonPaymentInFlight, "A transaction of this payment is in a block already: %s. Wait for it.", word.Note))
 	case in.SatPerVByte <= newest.SatPerVByte:
 		return notBumped(word, payment.Errorf(payment.ReasonInvalidInput, "The newest transaction pays %d sat/vB. Use a higher rate.", newest.SatPerVByte))
 	}
@@ -190,7 +190,7 @@ func (n *NodeSteps) rescue(ctx context.Context, row ledger.Payment, txs []ledger
 func (n *NodeSteps) signed(ctx context.Context, built lndclient.Rebuilt, kind ledger.TransactionKind) (ledger.PaymentTransaction, error) {
 	if most := n.maxFeeRate(); built.SatPerVByte > most {
 		return ledger.PaymentTransaction{}, payment.Errorf(payment.ReasonInvalidInput,
-			"It would take %d sat/vB, and this worker allows %d (--max-fee-rate).", built.SatPerVByte, most)
+			"It would take %d sat/vB, and this worker allows %d (--max-fee-rate). Raise that, or wait.", built.SatPerVByte, most)
 	}
 	tx, err := n.Node.SignPSBT(ctx, built.PSBT)
 	return ledger.PaymentTransaction{TxID: tx.TxID, Raw: tx.Raw, Fee: built.Fee.MustMsat(), SatPerVByte: built.SatPerVByte, Kind: kind}, err

@@ -94,7 +94,11 @@ func (s *Starter) steer(ctx context.Context, id payment.ID, update string, args 
 		if refused.Type() == workflows.RefusedEnded {
 			return s.ledger.Payment(ctx, id)
 		}
-		return row, payment.Errorf(reasonOfRefusal(refused.Type()), "%s", refused.Message()).Because(err)
+		text := refused.Message()
+		if refused.Type() == workflows.RefusedNotSafe {
+			text += " Wait until LND or the chain has the last word."
+		}
+		return row, payment.Errorf(reasonOfRefusal(refused.Type()), "%s", text).Because(err)
 	}
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
 		if row, readErr := s.ledger.Payment(ctx, id); readErr == nil && row.State.Terminal() {

@@ -25,11 +25,11 @@ func (s *saga) mayBump(in Bump) error {
 	}
 	switch {
 	case s.req.Kind != payment.Onchain:
-		return refuse(payment.ReasonInvalidInput, "Only an on-chain payment has a miner fee to bump.")
+		return refuse(payment.ReasonInvalidInput, "Only an on-chain payment has a miner fee to bump. Name one.")
 	case !s.sent:
 		return refuse(payment.ReasonPaymentInFlight, "Nothing has left yet, so there is nothing to bump. Try again in a moment.")
 	case s.word.Confirmations > 0:
-		return refuse(payment.ReasonPaymentInFlight, "A transaction of this payment is in a block already: %s.", s.word.Note)
+		return refuse(payment.ReasonPaymentInFlight, "A transaction of this payment is in a block already: %s. Wait for it.", s.word.Note)
 	case in.SatPerVByte == 0:
 		return refuse(payment.ReasonInvalidInput, "Name a fee rate in sat/vB.")
 	case in.SatPerVByte < s.rate, in.SatPerVByte == s.rate && !s.bumped: // a repeated bump is answered

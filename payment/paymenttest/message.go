@@ -6,8 +6,8 @@ import (
 )
 
 // verbs begin what a message asks its reader to do.
-const verbs = `ask|change|check|choose|close|convert|copy|correct|create|delete|get|give|have|keep|leave|log in|look|make|name|paste|pay|present|raise|` +
-	`receive|record|repeat|report|reserve|reverse|revoke|select|send|serve|set|start|stop|tell|try|use|wait|write`
+const verbs = `ask|change|check|choose|close|convert|copy|correct|create|delete|get|give|have|keep|leave|log in|look|make|mine|name|open|paste|pay|present|raise|` +
+	`receive|record|repeat|report|reserve|reverse|revoke|run|select|send|serve|set|start|stop|tell|try|upgrade|use|wait|write`
 
 // remedy finds what to do: an imperative at the beginning of a sentence or clause, a rule (must), when to come again; or that there
 // is nothing to do, since nothing was paid, or all was.
