@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -12,18 +13,21 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// Observer counts payments, times steps, and puts the request's id into what workflows and activities log. It is for
-// worker.Options; it issues no commands, so histories do not depend on it.
-func Observer(m *Metrics) interceptor.WorkerInterceptor { return &observer{metrics: m} }
+// Observer counts payments, times steps, and puts the request's id into what workflows and activities log. Sagas are the types
+// of the workflows that are one payment each. It is for worker.Options; it issues no commands, so histories do not depend on it.
+func Observer(m *Metrics, sagas ...string) interceptor.WorkerInterceptor {
+	return &observer{metrics: m, sagas: sagas}
+}
 
 type observer struct {
 	interceptor.WorkerInterceptorBase
 	metrics *Metrics
+	sagas   []string
 }
 
 // InterceptWorkflow puts itself before a workflow.
 func (o *observer) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	in := &workflowObserver{metrics: o.metrics}
+	in := &workflowObserver{metrics: o.metrics, sagas: o.sagas}
 	in.Next = next
 	return in
 }
@@ -38,6 +42,7 @@ func (o *observer) InterceptActivity(_ context.Context, next interceptor.Activit
 type workflowObserver struct {
 	interceptor.WorkflowInboundInterceptorBase
 	metrics *Metrics
+	sagas   []string
 }
 
 // Init passes a logger on that knows the request.
@@ -47,15 +52,16 @@ func (w *workflowObserver) Init(outbound interceptor.WorkflowOutboundInterceptor
 	return w.Next.Init(out)
 }
 
-// ExecuteWorkflow counts a saga's start and end, once each: not when a worker replays it.
+// ExecuteWorkflow counts a saga's start and end, once each: not when a worker replays it, nor when it goes on in a new run.
 func (w *workflowObserver) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	info := workflow.GetInfo(ctx)
 	var kind payment.Kind
-	if len(in.Args) == 1 {
+	if len(in.Args) == 1 && slices.Contains(w.sagas, info.WorkflowType.Name) {
 		if req, ok := in.Args[0].(payment.Request); ok {
 			kind = req.Kind
 		}
 	}
-	if kind != "" && !workflow.IsReplaying(ctx) {
+	if kind != "" && info.ContinuedExecutionRunID == "" && !workflow.IsReplaying(ctx) {
 		w.metrics.Started(kind)
 	}
 	result, err := w.Next.ExecuteWorkflow(ctx, in)
@@ -66,7 +72,7 @@ func (w *workflowObserver) ExecuteWorkflow(ctx workflow.Context, in *interceptor
 		w.metrics.Ended(kind, outcome)
 	}
 	if err != nil && w.metrics != nil && !workflow.IsContinueAsNewError(err) {
-		w.metrics.broken.WithLabelValues(workflow.GetInfo(ctx).WorkflowType.Name).Inc()
+		w.metrics.broken.WithLabelValues(info.WorkflowType.Name).Inc()
 	}
 	return result, err
 }

@@ -71,7 +71,7 @@ func TestObserver(t *testing.T) {
 		}
 		suite.SetHeader(&commonpb.Header{Fields: given})
 		env := suite.NewTestWorkflowEnvironment()
-		env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{telemetry.Observer(counts)}})
+		env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{telemetry.Observer(counts, "saga")}})
 		env.RegisterWorkflow(saga)
 		env.RegisterActivity(reserve)
 		env.RegisterActivity(send)
@@ -84,6 +84,28 @@ func TestObserver(t *testing.T) {
 			t.Errorf("the log does not have the request's id:\n%s", text)
 		}
 	}
+}
+
+// A payment that goes on in a new run is one payment, and a workflow that is asked about a payment is none.
+func TestObserverCountsPayments(t *testing.T) {
+	t.Parallel()
+	again := func(ctx workflow.Context, req payment.Request) (payment.Outcome, error) {
+		return payment.Outcome{}, workflow.NewContinueAsNewError(ctx, "saga", req)
+	}
+	ends := func(workflow.Context, payment.Request) (payment.Outcome, error) { return payment.Outcome{State: payment.Settled}, nil }
+	counts, registry := newMetrics(t)
+	for _, run := range []struct {
+		name, continues string
+		workflow        any
+	}{{"estimate", "", ends}, {"saga", "", again}, {"saga", "first-run", again}, {"saga", "first-run", ends}} {
+		env := (&testsuite.WorkflowTestSuite{}).NewTestWorkflowEnvironment()
+		env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{telemetry.Observer(counts, "saga")}})
+		env.RegisterWorkflowWithOptions(run.workflow, workflow.RegisterOptions{Name: run.name})
+		env.SetContinuedExecutionRunID(run.continues)
+		env.ExecuteWorkflow(run.name, payment.Request{Kind: payment.Onchain})
+	}
+	wantLines(t, scrape(t, registry), `holdfast_payments_started_total{kind="onchain"} 1`,
+		`holdfast_payments_ended_total{kind="onchain",reason="",state="settled"} 1`)
 }
 
 func lineWith(text, part string) string {

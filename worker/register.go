@@ -10,11 +10,16 @@ import (
 	"github.com/holdfast-pay/holdfast/workflows"
 )
 
+// sagas are the types of the workflows that are one payment each.
+func sagas() []string { return []string{lightning, onchain, intraledger} }
+
+const lightning, onchain, intraledger = "Lightning", "Onchain", "Intraledger"
+
 // registerPayments joins the sagas and their transactions to the payments queue.
 func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
-	registerWorkflow(w, followsPromotion, "Lightning", workflows.Lightning)
-	registerWorkflow(w, followsPromotion, "Onchain", workflows.Onchain)
-	registerWorkflow(w, staysOnItsBuild, "Intraledger", workflows.Intraledger)
+	registerWorkflow(w, followsPromotion, lightning, workflows.Lightning)
+	registerWorkflow(w, followsPromotion, onchain, workflows.Onchain)
+	registerWorkflow(w, staysOnItsBuild, intraledger, workflows.Intraledger)
 	registerWorkflow(w, followsPromotion, "BudgetLock", workflows.BudgetLock)
 	registerWorkflow(w, staysOnItsBuild, "CreateInvoice", workflows.CreateInvoice)
 	registerWorkflow(w, staysOnItsBuild, "CreateAddress", workflows.CreateAddress)

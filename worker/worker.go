@@ -96,7 +96,7 @@ func (c Config) workers(fatal context.CancelCauseFunc) []worker.Worker {
 		WorkerStopTimeout:           30 * time.Second,
 		DeploymentOptions:           versioned(c.Build),
 		WorkflowPanicPolicy:         worker.BlockWorkflow,
-		Interceptors:                []interceptor.WorkerInterceptor{telemetry.Observer(c.Metrics)},
+		Interceptors:                []interceptor.WorkerInterceptor{telemetry.Observer(c.Metrics, sagas()...)},
 		OnFatalError:                func(err error) { fatal(fmt.Errorf("worker: %w", err)) },
 	}
 	payments := worker.New(c.Temporal, workflows.PaymentsQueue, options)
