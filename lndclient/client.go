@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
 
 	"github.com/holdfast-pay/holdfast/payment"
 )
@@ -70,7 +71,8 @@ type Client struct {
 var _ Node = (*Client)(nil)
 
 // New prepares a Client. It reads the files and does no network I/O, so that a worker can start while its node is
-// away; Check verifies the node later. Errors are *payment.Error with ReasonInvalidInput.
+// away. Each new connection is asked who the node is before the first call goes to it: while that does not fit, calls are refused
+// as ErrUnavailable, and nothing of them has left. Errors are *payment.Error with ReasonInvalidInput.
 func New(cfg Config) (*Client, error) {
 	if _, err := networkParams(cfg.Network); err != nil {
 		return nil, payment.Errorf(payment.ReasonInvalidInput, "Node %q: %s.", cfg.Name, err)
@@ -83,9 +85,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	client := &Client{name: cfg.Name, network: cfg.Network}
 	conn, err := grpc.NewClient("passthrough:///"+cfg.Address, append(slices.Clone(cfg.Observe),
-		grpc.WithTransportCredentials(creds),
-		grpc.WithPerRPCCredentials(token),
+		grpc.WithTransportCredentials(connecting{creds}),
+		grpc.WithPerRPCCredentials(&admission{macaroon: token, client: client}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxReconnectDelay},
@@ -98,14 +101,13 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, payment.Errorf(payment.ReasonInvalidInput, "Node %q: the address %q cannot be used. Give host:port of LND's gRPC.", cfg.Name, cfg.Address).Because(err)
 	}
-	return &Client{
-		name: cfg.Name, network: cfg.Network, conn: conn,
-		lightning: lnrpc.NewLightningClient(conn),
-		router:    routerrpc.NewRouterClient(conn),
-		wallet:    walletrpc.NewWalletKitClient(conn),
-		invoices:  invoicesrpc.NewInvoicesClient(conn),
-		notifier:  chainrpc.NewChainNotifierClient(conn),
-	}, nil
+	client.conn = conn
+	client.lightning = lnrpc.NewLightningClient(conn)
+	client.router = routerrpc.NewRouterClient(conn)
+	client.wallet = walletrpc.NewWalletKitClient(conn)
+	client.invoices = invoicesrpc.NewInvoicesClient(conn)
+	client.notifier = chainrpc.NewChainNotifierClient(conn)
+	return client, nil
 }
 
 // Connect is New and Check: it answers only when the node is up and fits.
@@ -124,13 +126,13 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 // Check asks the node who it is and refuses one that is too old or on another network. Errors are *payment.Error:
 // ReasonNodeOffline where it does not answer, ReasonInvalidInput where it does not fit.
 func (c *Client) Check(ctx context.Context) error {
-	info, err := c.Info(ctx)
+	info, answered, err := c.askInfo(ctx)
 	if err != nil {
 		return payment.Errorf(payment.ReasonNodeOffline,
 			"Node %q at %s does not answer. Check that lnd runs and is unlocked, and that address, tls.cert and macaroon belong to it.",
 			c.name, c.conn.CanonicalTarget()).Because(err)
 	}
-	return c.fits(info)
+	return c.judge(info, answered)
 }
 
 func (c *Client) fits(info Info) error {
@@ -166,10 +168,18 @@ func (c *Client) Close() error { return c.conn.Close() }
 
 // Info says who the node is (lnrpc.GetInfo).
 func (c *Client) Info(ctx context.Context) (Info, error) {
-	answer, err := c.lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{})
+	info, _, err := c.askInfo(ctx)
+	return info, err
+}
+
+// askInfo also tells which connection has answered.
+func (c *Client) askInfo(ctx context.Context) (Info, *connection, error) {
+	var from peer.Peer
+	answer, err := c.lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{}, grpc.Peer(&from))
 	if err != nil {
-		return Info{}, classify(ctx, callGetInfo, err)
+		return Info{}, nil, classify(ctx, callGetInfo, err)
 	}
+	answered, _ := from.AuthInfo.(*connection)
 	info := Info{
 		Alias: answer.GetAlias(), Pubkey: answer.GetIdentityPubkey(), Version: answer.GetVersion(),
 		BlockHeight: int32(answer.GetBlockHeight()), SyncedToChain: answer.GetSyncedToChain(), //nolint:gosec // a block height
@@ -177,7 +187,7 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	if chains := answer.GetChains(); len(chains) > 0 {
 		info.Network = chains[0].GetNetwork()
 	}
-	return info, nil
+	return info, answered, nil
 }
 
 func readTLS(cfg Config) (credentials.TransportCredentials, error) {

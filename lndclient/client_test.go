@@ -36,7 +36,7 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// Invariant 8: the macaroon is in no message, whatever the verb.
+// Invariant 9: the macaroon is in no message, whatever the verb.
 func TestMacaroonDoesNotPrint(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "macaroon")

@@ -15,5 +15,7 @@
 //     LND's mempool said no to it.
 //  6. What Decode accepts is stable: the canonical form decodes to itself. Amounts never wrap.
 //  7. A Client survives restarts of its node: no call needs a new Client.
-//  8. Macaroons, preimages and certificates never appear in an error or a log.
+//  8. A node that is too old or on another network is sent nothing but the question who it is, also where it has taken the place
+//     of one that fits (admit.go).
+//  9. Macaroons, preimages and certificates never appear in an error or a log.
 package lndclient
