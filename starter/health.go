@@ -53,7 +53,7 @@ func (s *Starter) Served(ctx context.Context) error {
 
 func (s *Starter) polled(ctx context.Context, queue string, kind enumspb.TaskQueueType) (bool, error) {
 	answer, err := s.temporal.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
-		Namespace: client.DefaultNamespace, TaskQueue: &taskqueuepb.TaskQueue{Name: queue}, TaskQueueType: kind,
+		Namespace: s.cfg.Namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: queue}, TaskQueueType: kind,
 	})
 	promoted := answer.GetVersioningInfo().GetCurrentDeploymentVersion().GetBuildId()
 	for _, poller := range answer.GetPollers() {

@@ -24,6 +24,8 @@ type Config struct {
 	Dust payment.Sat
 	// HoldLocks is how long a budget lock waits to be recorded. Zero: 15 minutes.
 	HoldLocks time.Duration
+	// Namespace is the Temporal client's. Empty: client.DefaultNamespace.
+	Namespace string
 	// Payloads is how the Temporal client writes values. nil: as the SDK does.
 	Payloads converter.DataConverter
 }
@@ -67,6 +69,9 @@ func New(temporal client.Client, books *ledger.Ledger, cfg Config, log *slog.Log
 	}
 	if cfg.HoldLocks == 0 {
 		cfg.HoldLocks = defaultHold
+	}
+	if cfg.Namespace == "" {
+		cfg.Namespace = client.DefaultNamespace
 	}
 	if cfg.Payloads == nil {
 		cfg.Payloads = converter.GetDefaultDataConverter()

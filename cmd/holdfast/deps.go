@@ -14,7 +14,6 @@ import (
 	"github.com/holdfast-pay/holdfast/codec"
 	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
-	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/starter"
 	"github.com/holdfast-pay/holdfast/telemetry"
 )
@@ -84,6 +83,10 @@ func (d *deps) starter(ctx context.Context) (*starter.Starter, error) {
 	if err != nil {
 		return nil, err
 	}
+	reach, err := d.settings.Temporal()
+	if err != nil {
+		return nil, err
+	}
 	temporal, err := d.connectTemporal(ctx)
 	if err != nil {
 		return nil, err
@@ -93,6 +96,7 @@ func (d *deps) starter(ctx context.Context) (*starter.Starter, error) {
 		return nil, err
 	}
 	cfg := starterConfig(network, nodes, shared)
+	cfg.Namespace = reach.Namespace
 	cfg.Payloads, _ = keys.Converters()
 	return starter.New(temporal, books, cfg, d.log), nil
 }
@@ -116,7 +120,7 @@ func (d *deps) connectTemporal(ctx context.Context) (_ client.Client, err error)
 
 // dialTemporal connects by one of the SDK's ways: at once, or when it is first used.
 func (d *deps) dialTemporal(ctx context.Context, dial func(context.Context, client.Options) (client.Client, error)) (client.Client, error) {
-	address, err := d.settings.Need(settings.TemporalAddress)
+	options, err := d.settings.Temporal()
 	if err != nil {
 		return nil, err
 	}
@@ -128,15 +132,13 @@ func (d *deps) dialTemporal(ctx context.Context, dial func(context.Context, clie
 	if err != nil {
 		return nil, err
 	}
-	values, failures := keys.Converters()
-	temporal, err := dial(ctx, client.Options{
-		DataConverter: values, FailureConverter: failures,
-		HostPort: address, Logger: sdklog.NewStructuredLogger(d.log),
-		ContextPropagators: []workflow.ContextPropagator{telemetry.Propagator()}, Interceptors: tracing,
-	})
+	options.DataConverter, options.FailureConverter = keys.Converters()
+	options.Logger = sdklog.NewStructuredLogger(d.log)
+	options.ContextPropagators = []workflow.ContextPropagator{telemetry.Propagator()}
+	options.Interceptors = tracing
+	temporal, err := dial(ctx, options)
 	if err != nil {
-		return nil, payment.Errorf(payment.ReasonUnavailable,
-			"Temporal at %s does not answer. Check that it runs and that %s is right.", address, settings.TemporalAddress).Because(err)
+		return nil, settings.TemporalAway(options.HostPort, err)
 	}
 	return temporal, nil
 }

@@ -14,6 +14,7 @@ func (s Settings) ForAPI() (Server, error) {
 	var server Server
 	mistakes := s.fillAll(&server.House, &server.Shared, &server.API)
 	mistakes = append(mistakes, houseMistakes(server.House)...)
+	mistakes = append(mistakes, s.temporalMistakes()...)
 	mistakes = append(mistakes, server.apiMistakes()...)
 	return server, together(mistakes)
 }
@@ -24,6 +25,7 @@ func (s Settings) ForWorker() (Server, error) {
 	mistakes := s.fillAll(&server.House, &server.Shared, &server.Worker)
 	house := houseMistakes(server.House)
 	mistakes = append(mistakes, house...)
+	mistakes = append(mistakes, s.temporalMistakes()...)
 	if server.Worker.Development && server.House.Network == lndclient.Mainnet {
 		mistakes = append(mistakes, mistake(label("HOLDFAST_DEVELOPMENT")+" is true on mainnet. Turn it off: callbacks could reach what is inside your network."))
 	}

@@ -22,9 +22,21 @@ type Server struct {
 type House struct {
 	DatabaseURL     string   `name:"database-url" type:"setting" setting:"DATABASE_URL" need:"yes" secret:"within" placeholder:"URL" help:"The ledger's Postgres."`
 	TemporalAddress string   `type:"setting" setting:"TEMPORAL_ADDRESS" need:"yes" placeholder:"HOST:PORT" help:"Temporal's gRPC address."`
+	Temporal        Temporal `embed:"" group:"Temporal: what TLS and Temporal Cloud need."`
 	Network         string   `type:"setting" setting:"HOLDFAST_NETWORK" need:"yes" placeholder:"NAME" help:"mainnet, testnet, testnet4, signet or regtest."`
 	PayloadKeys     string   `type:"setting" setting:"HOLDFAST_PAYLOAD_KEYS" form:"payloadkeys" secret:"yes" placeholder:"KEYS" help:"Seal what Temporal stores: id:key pairs, separated by commas, each key 32 bytes in base64. The first seals, all open. Not set: nothing is sealed."`
 	Nodes           []string `type:"setting" setting:"HOLDFAST_NODES" need:"yes" placeholder:"NAMES" help:"Our LND nodes, separated by commas; the first one sends and receives. Workers reach each by $$LND_<NAME>_RPC, $$LND_<NAME>_TLS and $$LND_<NAME>_MACAROON."`
+}
+
+// Temporal is how Temporal is reached besides its address, by the names that Temporal's own tools have for it.
+type Temporal struct {
+	Namespace        string `name:"temporal-namespace" type:"setting" setting:"TEMPORAL_NAMESPACE" otherwise:"default" placeholder:"NAME" help:"Temporal's namespace; it must have our search attributes."`
+	TLS              bool   `name:"temporal-tls" type:"switch" setting:"TEMPORAL_TLS" help:"TLS by the system's authorities. Not set: on where another setting of TLS or an API key is set."`
+	ServerCACertPath string `name:"temporal-tls-server-ca-cert-path" type:"setting" setting:"TEMPORAL_TLS_SERVER_CA_CERT_PATH" placeholder:"FILE" help:"Who signs the server's certificate, PEM. Not set: the system's authorities."`
+	ServerName       string `name:"temporal-tls-server-name" type:"setting" setting:"TEMPORAL_TLS_SERVER_NAME" placeholder:"NAME" help:"The name in the server's certificate, where it is not that of the address."`
+	ClientCertPath   string `name:"temporal-tls-client-cert-path" type:"setting" setting:"TEMPORAL_TLS_CLIENT_CERT_PATH" placeholder:"FILE" help:"Our certificate for mTLS, PEM."`
+	ClientKeyPath    string `name:"temporal-tls-client-key-path" type:"setting" setting:"TEMPORAL_TLS_CLIENT_KEY_PATH" placeholder:"FILE" help:"Its key, PEM."`
+	APIKey           string `name:"temporal-api-key" type:"setting" setting:"TEMPORAL_API_KEY" secret:"whole" placeholder:"TEXT" help:"An API key of Temporal Cloud."`
 }
 
 // Shared is what api, worker and commands are told alike: what a payment may cost, how keys begin, where traces go.
