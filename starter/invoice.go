@@ -48,7 +48,7 @@ func (s *Starter) CancelInvoice(ctx context.Context, account payment.AccountID, 
 		return nil
 	}
 	var closed step.Closed
-	if err := s.chore(ctx, "cancel-", workflows.CancelInvoice, step.CancelInput{Hash: hash, Node: invoice.Node}, &closed); err != nil {
+	if err := s.askNode(ctx, "cancel-", workflows.CancelInvoice, step.CancelInput{Hash: hash, Node: invoice.Node}, &closed); err != nil {
 		return err
 	}
 	if closed.Failure != nil {

@@ -39,7 +39,7 @@ func (s *Starter) ProbeInvoiceFee(ctx context.Context, ask ProbeInvoice) (paymen
 		return limit, err
 	}
 	var probe step.Probe
-	err = s.chore(ctx, "probe-", workflows.ProbeFee, step.ProbeInput{Node: node, Invoice: req.Invoice, Amount: req.Amount}, &probe)
+	err = s.askNode(ctx, "probe-", workflows.ProbeFee, step.ProbeInput{Node: node, Invoice: req.Invoice, Amount: req.Amount}, &probe)
 	switch {
 	case err != nil:
 		return 0, err
@@ -68,7 +68,7 @@ func (s *Starter) EstimateOnchainFee(ctx context.Context, account payment.Accoun
 		return 0, nil
 	}
 	var quote step.Quote
-	if err := s.chore(ctx, "fee-", workflows.EstimateFee, req, &quote); err != nil {
+	if err := s.askNode(ctx, "fee-", workflows.EstimateFee, req, &quote); err != nil {
 		return 0, err
 	}
 	if quote.Failure != nil {

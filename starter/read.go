@@ -17,7 +17,7 @@ import (
 // watchEvery is how often Watch and Await read the row: a read by primary key.
 const watchEvery = 100 * time.Millisecond
 
-// Get reads a payment of an account; the zero account reads any, for operators.
+// Get reads a payment of an account; the zero account reads any, for operators. Errors: ReasonPaymentNotFound, ReasonUnavailable.
 func (s *Starter) Get(ctx context.Context, account payment.AccountID, id payment.ID) (ledger.Payment, error) {
 	row, err := s.ledger.Payment(ctx, id)
 	if err == nil && account != (payment.AccountID{}) && row.AccountID != account {
@@ -32,6 +32,7 @@ func (s *Starter) List(ctx context.Context, filter ledger.Filter) ([]ledger.Paym
 }
 
 // Watch calls seen with the payment now and after every change, until it is terminal, ctx ends, or seen returns an error.
+// Errors: those of Get, ctx and seen.
 func (s *Starter) Watch(ctx context.Context, account payment.AccountID, id payment.ID, seen func(ledger.Payment) error) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -68,13 +69,14 @@ func (s *Starter) Await(ctx context.Context, account payment.AccountID, id payme
 	return last, err
 }
 
-// Recheck asks LND or the chain now, for an operator.
+// Recheck asks LND or the chain now, for an operator. Errors: see Answers and errors.
 func (s *Starter) Recheck(ctx context.Context, id payment.ID) (ledger.Payment, error) {
 	return s.steer(ctx, id, workflows.UpdateRecheck)
 }
 
 // Abandon gives a payment up where nothing can have left or can ever arrive; otherwise it is an error that says why not. An
 // on-chain transaction that has left is taken back: the payment stays pending until that, or the payment after all, confirms.
+// Errors: see Answers and errors.
 func (s *Starter) Abandon(ctx context.Context, id payment.ID) (ledger.Payment, error) {
 	return s.steer(ctx, id, workflows.UpdateAbandon)
 }

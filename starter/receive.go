@@ -34,6 +34,8 @@ type ReceiveInvoice struct {
 }
 
 // CreateInvoice makes an invoice on our node. Whoever pays it credits the wallet, exactly once.
+//
+// Errors: ReasonInvalidAmount, ReasonInvalidInput, ReasonWalletNotFound, ReasonNodeNotFound, ReasonNodeOffline, ReasonUnavailable.
 func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.Invoice, error) {
 	if ask.Expiry == 0 {
 		ask.Expiry = 4 * time.Hour
@@ -71,7 +73,7 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 		in.DescriptionHash = *ask.DescriptionHash
 	}
 	var invoice step.Invoice
-	err = s.chore(ctx, "invoice-", workflows.CreateInvoice, in, &invoice)
+	err = s.askNode(ctx, "invoice-", workflows.CreateInvoice, in, &invoice)
 	if err == nil && invoice.Failure != nil {
 		err = &payment.Error{Failure: *invoice.Failure}
 	}
@@ -102,13 +104,14 @@ func (s *Starter) externalIDFree(ctx context.Context, account payment.AccountID,
 }
 
 // CreateAddress makes an on-chain address on our node. It belongs to the wallet for ever.
+// Errors: ReasonWalletNotFound, ReasonNodeNotFound, ReasonNodeOffline, ReasonUnavailable.
 func (s *Starter) CreateAddress(ctx context.Context, account payment.AccountID, wallet payment.WalletID) (string, error) {
 	node, err := s.receiver(ctx, account, wallet)
 	if err != nil {
 		return "", err
 	}
 	var address string
-	err = s.chore(ctx, "address-", workflows.CreateAddress, step.AddressInput{WalletID: wallet, AccountID: account, Node: node}, &address)
+	err = s.askNode(ctx, "address-", workflows.CreateAddress, step.AddressInput{WalletID: wallet, AccountID: account, Node: node}, &address)
 	return address, err
 }
 
@@ -146,18 +149,18 @@ func noWallet(id payment.WalletID) *payment.Error {
 	return payment.Errorf(payment.ReasonWalletNotFound, "There is no wallet %s in this account. Check its id.", id)
 }
 
-// chorePatience is how long a caller waits for a chore. The step gives up before that, so this is for the case that no worker
-// serves the workflow itself.
-const chorePatience = 8 * time.Second
+// askPatience is how long a caller waits for a node's answer. The step gives up before that, so this is for the case that no
+// worker serves the workflow itself.
+const askPatience = 8 * time.Second
 
-// chore runs a short workflow in which no money moves, and waits for its result.
-func (s *Starter) chore(ctx context.Context, prefix string, workflow, in, out any) error {
+// askNode runs a short workflow that asks a node something, and waits for the answer. No money moves in it.
+func (s *Starter) askNode(ctx context.Context, prefix string, workflow, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: prefix + payment.NewID().String(), TaskQueue: workflows.PaymentsQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		WorkflowRunTimeout:    chorePatience, // nobody waits for it any longer
+		WorkflowRunTimeout:    askPatience, // nobody waits for it any longer
 	}, workflow, in)
 	if err == nil {
 		err = run.Get(ctx, out)

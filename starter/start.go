@@ -17,7 +17,7 @@ import (
 )
 
 // Start starts the saga of a complete request, or joins the one that runs, or finds the one that has ended. It answers
-// with the payment's row: terminal, or pending after Config.Wait.
+// with the payment's row: terminal, or pending after Config.Wait. Errors: see Answers and errors.
 func (s *Starter) Start(ctx context.Context, req payment.Request) (ledger.Payment, error) {
 	row, err := s.ledger.Payment(ctx, req.ID)
 	switch {

@@ -14,7 +14,7 @@ import (
 
 // Config is what the starter must know about the house.
 type Config struct {
-	Network string   // mainnet, testnet, signet, regtest
+	Network string   // mainnet, testnet, testnet4, signet, regtest
 	Nodes   []string // names of our LND nodes; the first one sends and receives
 	// Wait is how long a start waits for more than "pending". Zero: 5 seconds.
 	Wait time.Duration
@@ -58,7 +58,7 @@ type Starter struct {
 	ledger   *ledger.Ledger
 	cfg      Config
 	now      func() time.Time
-	patience time.Duration // with a chore
+	patience time.Duration // with a question to a node
 	log      *slog.Logger
 }
 
@@ -76,7 +76,7 @@ func New(temporal client.Client, books *ledger.Ledger, cfg Config, log *slog.Log
 	if cfg.Payloads == nil {
 		cfg.Payloads = converter.GetDefaultDataConverter()
 	}
-	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, patience: chorePatience, log: log}
+	return &Starter{temporal: temporal, ledger: books, cfg: cfg, now: time.Now, patience: askPatience, log: log}
 }
 
 // Caller is who asks, as the credentials say.
@@ -119,7 +119,8 @@ type PayWallet struct {
 }
 
 // PayInvoice pays an invoice and answers within Config.Wait: the row is terminal, or pending.
-// An invoice of our own is paid inside the ledger.
+// An invoice of our own is paid inside the ledger. What is refused is a row, what is an error is not paid, but for
+// ReasonOutcomeUnknown: see Answers and errors.
 func (s *Starter) PayInvoice(ctx context.Context, ask PayInvoice) (ledger.Payment, error) {
 	req, err := s.invoiceRequest(ctx, ask)
 	if err != nil {
@@ -129,7 +130,7 @@ func (s *Starter) PayInvoice(ctx context.Context, ask PayInvoice) (ledger.Paymen
 }
 
 // PayAddress pays an address and answers within Config.Wait. Pending with a TxID means broadcast.
-// An address of our own is paid inside the ledger.
+// An address of our own is paid inside the ledger. Errors: see Answers and errors.
 func (s *Starter) PayAddress(ctx context.Context, ask PayAddress) (ledger.Payment, error) {
 	req, err := s.addressRequest(ctx, ask)
 	if err != nil {
@@ -138,7 +139,7 @@ func (s *Starter) PayAddress(ctx context.Context, ask PayAddress) (ledger.Paymen
 	return s.Start(ctx, req)
 }
 
-// PayWallet pays another wallet of this ledger.
+// PayWallet pays another wallet of this ledger. Errors: see Answers and errors.
 func (s *Starter) PayWallet(ctx context.Context, ask PayWallet) (ledger.Payment, error) {
 	req, err := s.walletRequest(ctx, ask)
 	if err != nil {

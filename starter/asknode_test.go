@@ -17,8 +17,8 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// chores stands for Temporal and everything behind it: it answers a started workflow with a value, an error, or not at all.
-type chores struct {
+// answers stands for Temporal and everything behind it: it answers a started workflow with a value, an error, or not at all.
+type answers struct {
 	client.Client
 
 	answer  any
@@ -27,18 +27,18 @@ type chores struct {
 	asked   []any
 }
 
-type choreRun struct {
+type question struct {
 	client.WorkflowRun
 
-	of *chores
+	of *answers
 }
 
-func (c *chores) ExecuteWorkflow(_ context.Context, _ client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+func (c *answers) ExecuteWorkflow(_ context.Context, _ client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
 	c.asked = append(c.asked, args...)
-	return choreRun{of: c}, nil
+	return question{of: c}, nil
 }
 
-func (r choreRun) Get(ctx context.Context, out any) error {
+func (r question) Get(ctx context.Context, out any) error {
 	if r.of.silent {
 		<-ctx.Done()
 		return ctx.Err()
@@ -53,10 +53,10 @@ func (r choreRun) Get(ctx context.Context, out any) error {
 	return json.Unmarshal(text, out)
 }
 
-// withChores is a door whose chores are answered so.
-func withChores(t *testing.T, answer any) (*door, *chores) {
+// withAnswer is a door whose questions to a node are answered so.
+func withAnswer(t *testing.T, answer any) (*door, *answers) {
 	t.Helper()
-	d, c := newDoor(t), &chores{answer: answer}
+	d, c := newDoor(t), &answers{answer: answer}
 	d.s.temporal = c
 	return d, c
 }
@@ -85,7 +85,7 @@ func TestProbeInvoiceFee(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, asked := withChores(t, c.answer)
+			d, asked := withAnswer(t, c.answer)
 			fee, err := d.probe(d.peer.MakeInvoice(10_000).Request, 0)
 			if fee != c.fee || payment.ReasonOf(err) != c.reason {
 				t.Fatalf("%v, %v", fee, err)
@@ -125,7 +125,7 @@ func TestProbeInvoiceFeeAsksNobody(t *testing.T) {
 
 func TestEstimateOnchainFee(t *testing.T) {
 	t.Parallel()
-	d, asked := withChores(t, step.Quote{Fee: 154 * sat, FeeReserve: 200 * sat})
+	d, asked := withAnswer(t, step.Quote{Fee: 154 * sat, FeeReserve: 200 * sat})
 	outside := lndfake.OutsideAddress()
 	estimate := func(address string, amount payment.Sat, speed payment.Speed) (payment.Sat, error) {
 		return d.s.EstimateOnchainFee(t.Context(), d.wallet.AccountID, d.wallet.ID, address, amount, speed)
@@ -159,7 +159,7 @@ func TestEstimateOnchainFee(t *testing.T) {
 
 func TestCancelInvoice(t *testing.T) {
 	t.Parallel()
-	d, asked := withChores(t, step.Closed{})
+	d, asked := withAnswer(t, step.Closed{})
 	made := d.ownInvoice(d.wallet, 500)
 	cancel := func(account payment.AccountID, wallet payment.WalletID, hash payment.Hash) error {
 		return d.s.CancelInvoice(t.Context(), account, wallet, hash)
@@ -201,7 +201,7 @@ func TestCancelInvoice(t *testing.T) {
 
 func TestCurrentAddress(t *testing.T) {
 	t.Parallel()
-	d, asked := withChores(t, "bcrt1new")
+	d, asked := withAnswer(t, "bcrt1new")
 	current := func() string {
 		t.Helper()
 		address, err := d.s.CurrentAddress(t.Context(), d.wallet.AccountID, d.wallet.ID)
@@ -231,7 +231,7 @@ func TestCurrentAddress(t *testing.T) {
 
 func TestCreateInvoiceWithAnExternalID(t *testing.T) {
 	t.Parallel()
-	d, asked := withChores(t, step.Invoice{Request: "lnbcrt1", Hash: payment.Hash{1}})
+	d, asked := withAnswer(t, step.Invoice{Request: "lnbcrt1", Hash: payment.Hash{1}})
 	hash := [32]byte{5}
 	ask := ReceiveInvoice{AccountID: d.wallet.AccountID, WalletID: d.wallet.ID, Amount: sat, ExternalID: "order-7", DescriptionHash: &hash}
 	if made, err := d.s.CreateInvoice(t.Context(), ask); err != nil || made.Request != "lnbcrt1" {
@@ -264,7 +264,7 @@ func TestCreateInvoiceWithAnExternalID(t *testing.T) {
 // Somebody who is not the owner names only the wallet.
 func TestCreateInvoiceOnBehalf(t *testing.T) {
 	t.Parallel()
-	d, asked := withChores(t, step.Invoice{Request: "lnbcrt1"})
+	d, asked := withAnswer(t, step.Invoice{Request: "lnbcrt1"})
 	if _, err := d.s.CreateInvoice(t.Context(), ReceiveInvoice{WalletID: d.wallet.ID, OnBehalf: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -293,9 +293,9 @@ func TestCreateInvoiceOnBehalf(t *testing.T) {
 }
 
 // A node or its worker that is away, and workers that are away altogether: an answer, and soon.
-func TestChoresNeverHang(t *testing.T) {
+func TestQuestionsNeverHang(t *testing.T) {
 	t.Parallel()
-	d, away := withChores(t, nil)
+	d, away := withAnswer(t, nil)
 	made := d.ownInvoice(d.wallet, 500)
 	for name, ask := range map[string]func() error{
 		"probe": func() error { _, err := d.probe(d.peer.MakeInvoice(500).Request, 0); return err },
