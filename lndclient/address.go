@@ -21,25 +21,6 @@ func DecodeAddress(address, network string) (string, error) {
 	return parsed.EncodeAddress(), nil
 }
 
-// DustLimit is the least amount in sat that a transaction may send to the address: below it nodes do not relay the
-// transaction. It is the cost of spending the output at 3 sat/vB, the standard rule of Bitcoin Core and btcd.
-func DustLimit(address, network string) (payment.Sat, error) {
-	parsed, err := parseAddress(address, network)
-	if err != nil {
-		return 0, err
-	}
-	switch parsed.(type) {
-	case *btcutil.AddressWitnessPubKeyHash:
-		return 294, nil
-	case *btcutil.AddressWitnessScriptHash, *btcutil.AddressTaproot:
-		return 330, nil
-	case *btcutil.AddressScriptHash:
-		return 540, nil
-	default: // *btcutil.AddressPubKeyHash, the dearest to spend
-		return 546, nil
-	}
-}
-
 func parseAddress(address, network string) (btcutil.Address, error) {
 	params, err := networkParams(network)
 	if err != nil {

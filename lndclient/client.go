@@ -110,19 +110,6 @@ func New(cfg Config) (*Client, error) {
 	return client, nil
 }
 
-// Connect is New and Check: it answers only when the node is up and fits.
-func Connect(ctx context.Context, cfg Config) (*Client, error) {
-	client, err := New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	if err := client.Check(ctx); err != nil {
-		_ = client.Close() // the error of Check says more
-		return nil, err
-	}
-	return client, nil
-}
-
 // Check asks the node who it is and refuses one that is too old or on another network. Errors are *payment.Error:
 // ReasonNodeOffline where it does not answer, ReasonInvalidInput where it does not fit.
 func (c *Client) Check(ctx context.Context) error {

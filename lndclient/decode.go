@@ -20,7 +20,6 @@ const maxFinalCLTV = 2016
 // DecodedInvoice is what a BOLT 11 invoice says.
 type DecodedInvoice struct {
 	Request         string // canonical: lower case, no prefix, no white space
-	Network         string
 	Hash            payment.Hash
 	Amount          payment.Msat // 0: the payer chooses
 	Destination     string       // pubkey, 33 bytes in hex
@@ -31,7 +30,6 @@ type DecodedInvoice struct {
 	MinFinalCLTV    uint64 // blocks
 	HasSecret       bool   // a payment secret; without one there are blinded paths
 	Secret          []byte // the payment secret, 32 bytes, or nil
-	Features        []uint16
 }
 
 // Expired reports whether LND would refuse the invoice at this time.
@@ -56,7 +54,7 @@ func DecodeInvoice(bolt11, network string) (DecodedInvoice, error) {
 	if err := checkPayable(parsed); err != nil {
 		return DecodedInvoice{}, err
 	}
-	return describeInvoice(parsed, request, network), nil
+	return describeInvoice(parsed, request), nil
 }
 
 // canonicalInvoice strips what wallets and QR codes put around an invoice. Mixed case stays: bech32 forbids it.
@@ -164,10 +162,9 @@ func checkPayable(parsed *zpay32.Invoice) error {
 	}
 }
 
-func describeInvoice(parsed *zpay32.Invoice, request, network string) DecodedInvoice {
+func describeInvoice(parsed *zpay32.Invoice, request string) DecodedInvoice {
 	decoded := DecodedInvoice{
 		Request:      request,
-		Network:      network,
 		Hash:         payment.Hash(*parsed.PaymentHash),
 		Destination:  hex.EncodeToString(parsed.Destination.SerializeCompressed()),
 		CreatedAt:    parsed.Timestamp.UTC(),
@@ -184,11 +181,6 @@ func describeInvoice(parsed *zpay32.Invoice, request, network string) DecodedInv
 	}
 	if parsed.DescriptionHash != nil {
 		decoded.DescriptionHash = parsed.DescriptionHash[:]
-	}
-	for bit := range lnwire.FeatureBit(math.MaxUint8) {
-		if parsed.Features.IsSet(bit) {
-			decoded.Features = append(decoded.Features, uint16(bit))
-		}
 	}
 	return decoded
 }

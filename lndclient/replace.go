@@ -250,7 +250,8 @@ func rateFor(fee, size payment.Sat) uint64 {
 	return uint64((fee + size - 1) / size) //nolint:gosec // fees and sizes are positive
 }
 
-// dust in sat, below which nodes do not relay an output of our wallet (see DustLimit).
+// dust in sat, below which nodes do not relay an output of our wallet: what spending it costs at 3 sat/vB, the standard rule of
+// Bitcoin Core and btcd.
 func dust(script []byte) int64 {
 	if txscript.IsPayToWitnessPubKeyHash(script) {
 		return 294

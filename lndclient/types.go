@@ -86,7 +86,7 @@ type Info struct {
 	Alias         string
 	Pubkey        string // 33 bytes, hex
 	Version       string
-	Network       string // mainnet, testnet, signet, regtest
+	Network       string // mainnet, testnet, testnet4, signet, regtest
 	BlockHeight   int32
 	SyncedToChain bool
 }

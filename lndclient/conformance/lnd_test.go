@@ -21,7 +21,7 @@ func TestLND(t *testing.T) {
 	conformance.Run(t, func(*testing.T) conformance.World { return world })
 }
 
-// TestConnect: what Connect and New refuse, on a real node.
+// TestConnect: what New and Check refuse, on a real node.
 func TestConnect(t *testing.T) {
 	env := devnettest.Net(t).Env()
 	bank := bankConfig(env)
@@ -45,7 +45,7 @@ func TestConnect(t *testing.T) {
 			defer cancel()
 			cfg := bank
 			row.change(&cfg)
-			client, err := lndclient.Connect(ctx, cfg)
+			client, err := connect(ctx, cfg)
 			if payment.ReasonOf(err) != row.reason {
 				t.Fatalf("got %v, want %s", err, row.reason)
 			}
@@ -54,6 +54,14 @@ func TestConnect(t *testing.T) {
 			}
 		})
 	}
+}
+
+func connect(ctx context.Context, cfg lndclient.Config) (*lndclient.Client, error) {
+	client, err := lndclient.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return client, client.Check(ctx)
 }
 
 func bankConfig(env map[string]string) lndclient.Config {
@@ -72,7 +80,7 @@ type lndWorld struct {
 func newWorld(t *testing.T) *lndWorld {
 	t.Helper()
 	net := devnettest.Net(t)
-	bank, err := lndclient.Connect(t.Context(), bankConfig(net.Env()))
+	bank, err := connect(t.Context(), bankConfig(net.Env()))
 	if err != nil {
 		t.Fatal(err)
 	}

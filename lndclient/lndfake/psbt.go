@@ -7,6 +7,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcutil/psbt"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/txscript"
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/holdfast-pay/holdfast/lndclient"
@@ -37,6 +38,20 @@ func (n *Node) EstimateFee(ctx context.Context, address string, amount payment.S
 	return estimate, err
 }
 
+// dustLimit is the least amount that nodes relay to a script: what spending it costs at 3 sat/vB.
+func dustLimit(script []byte) payment.Sat {
+	switch txscript.GetScriptClass(script) { //nolint:exhaustive // the others cost the most
+	case txscript.WitnessV0PubKeyHashTy:
+		return 294
+	case txscript.WitnessV0ScriptHashTy, txscript.WitnessV1TaprootTy:
+		return 330
+	case txscript.ScriptHashTy:
+		return 540
+	default:
+		return 546
+	}
+}
+
 // FundPSBT selects coins, largest first, and leases them.
 func (n *Node) FundPSBT(ctx context.Context, fund lndclient.FundPSBT) (lndclient.FundedPSBT, error) {
 	var funded lndclient.FundedPSBT
@@ -45,7 +60,7 @@ func (n *Node) FundPSBT(ctx context.Context, fund lndclient.FundPSBT) (lndclient
 		if err != nil {
 			return refused(FundPSBT, payment.ReasonInvalidAddress, err.Error())
 		}
-		if dust, _ := lndclient.DustLimit(address, lndclient.Regtest); fund.Amount < dust {
+		if fund.Amount < dustLimit(mustScript(address)) {
 			return refused(FundPSBT, payment.ReasonDust, "transaction output is dust")
 		}
 		coins, fee, err := n.selectCoins(FundPSBT, fund.Amount, fund.SatPerVByte, fund.MinConfs)
