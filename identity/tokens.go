@@ -49,8 +49,8 @@ const (
 
 func defaultAlgorithms() []string { return []string{"RS256", "ES256", "EdDSA"} }
 
-// asymmetric algorithms: the issuer alone can sign.
-func asymmetric() []string {
+// Signatures are the algorithms that tokens may be signed with: the issuer alone can sign, and a JWKS can carry the key.
+func Signatures() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
@@ -76,8 +76,8 @@ func (i Issuer) check() error {
 		wrong = append(wrong, errors.New("the issuer's keys (JWKS) are read over http://, where others could answer in its place: use https://, or allow it"))
 	}
 	for _, name := range i.Algorithms {
-		if !slices.Contains(asymmetric(), name) {
-			wrong = append(wrong, fmt.Errorf("the algorithm %q is not allowed for tokens: use one of %s", name, strings.Join(asymmetric(), ", ")))
+		if !slices.Contains(Signatures(), name) {
+			wrong = append(wrong, fmt.Errorf("the algorithm %q is not allowed for tokens: use one of %s", name, strings.Join(Signatures(), ", ")))
 		}
 	}
 	if i.Leeway < 0 || i.Leeway > maxLeeway || i.Refresh < 0 {

@@ -76,8 +76,8 @@ func (c Config) complete() (Config, error) {
 	if c.Token == "" && !c.Development {
 		wrong("no token: set one, or switch development mode on")
 	}
-	if c.Token != "" && len(c.Token) < minToken {
-		wrong(fmt.Sprintf("the token is shorter than %d characters: make one with `openssl rand -hex 32`", minToken))
+	if c.Token != "" && len(c.Token) < MinToken {
+		wrong(fmt.Sprintf("the token is shorter than %d characters: make one with `openssl rand -hex 32`", MinToken))
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		wrong("certificate and key are both needed for TLS")

@@ -29,8 +29,8 @@ const (
 	metaAuthorization = "authorization"
 )
 
-// minToken is the shortest token that cannot be guessed.
-const minToken = 16
+// MinToken is the shortest secret that is taken, in bytes: what a caller cannot guess.
+const MinToken = 20
 
 // gate is what every call passes on its way in and out.
 type gate struct {

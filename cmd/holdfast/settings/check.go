@@ -100,7 +100,7 @@ func (s Server) apiMistakes() []error {
 	add(a.Development && s.House.Network == lndclient.Mainnet,
 		label("HOLDFAST_DEVELOPMENT")+" is on and the network is mainnet: anybody could log in. Turn it off.")
 	add(unknownSignature(a.JWTAlgorithms), label("HOLDFAST_JWT_ALGORITHMS")+" is \""+strings.Join(a.JWTAlgorithms, ",")+
-		"\". Use some of "+strings.Join(signatures(), ", ")+".")
+		"\". Use some of "+strings.Join(identity.Signatures(), ", ")+".")
 	add(identity.InTheClear(a.JWKSURL) && !a.JWKSInsecure && !a.Development,
 		label("HOLDFAST_JWKS_URL")+" is http://: whoever is on the way could answer with keys of his own. Use https://, or, where nobody can be, set HOLDFAST_JWKS_INSECURE=true.")
 	add(a.JWKSURL != "" && a.JWTIssuer == "", label("HOLDFAST_JWT_ISSUER")+" is not set. Set it to the issuer whose keys HOLDFAST_JWKS_URL has.")

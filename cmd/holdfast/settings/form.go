@@ -2,21 +2,21 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
+	grpcapi "github.com/holdfast-pay/holdfast/api/grpc"
 	"github.com/holdfast-pay/holdfast/codec"
+	"github.com/holdfast-pay/holdfast/identity"
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
 // Off is an address that is not listened on, where a default or an env file has one.
 const Off = "off"
-
-// minToken is the shortest token that a caller cannot guess.
-const minToken = 20
 
 // form brings a text into its one form, and refuses what does not look like it. A wrong one stays, so that it is not
 // called missing as well.
@@ -50,8 +50,8 @@ func form(kind, text string) (string, error) {
 			return text, errors.New(coded.Message)
 		}
 	case "token":
-		if len(text) < minToken || strings.ContainsAny(text, " \t\r\n") {
-			return text, errors.New("Use at least 20 characters without spaces, from a random source.")
+		if len(text) < grpcapi.MinToken || strings.ContainsAny(text, " \t\r\n") {
+			return text, fmt.Errorf("Use at least %d characters without spaces, from a random source.", grpcapi.MinToken)
 		}
 	}
 	return text, nil
@@ -71,11 +71,6 @@ func listenAddress(text string) (string, error) {
 	return address, nil
 }
 
-// signatures are the algorithms of JWTs that a JWKS can carry: those with a public key.
-func signatures() []string {
-	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-}
-
 func unknownSignature(names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(signatures(), name) })
+	return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(identity.Signatures(), name) })
 }
