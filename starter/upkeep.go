@@ -3,6 +3,7 @@ package starter
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -13,13 +14,35 @@ import (
 )
 
 // EnsureWatchers starts what runs once in the fleet unless it runs already, anywhere: a watcher per node, and the dispatcher of
-// callbacks.
+// callbacks. Nodes are our own and those that other workers have a schedule for: whoever repairs, repairs for all.
 func (s *Starter) EnsureWatchers(ctx context.Context) error {
-	var failed error
+	nodes, failed := s.scheduledNodes(ctx)
 	for _, node := range s.cfg.Nodes {
+		nodes[node] = true
+	}
+	for node := range nodes {
 		failed = errors.Join(failed, s.ensure(ctx, workflows.WatcherID(node), "watches LND node "+node, workflows.WatchNode, node))
 	}
 	return errors.Join(failed, s.ensure(ctx, workflows.DispatcherID, "starts what callback endpoints are to be told", workflows.DispatchCallbacks))
+}
+
+// scheduledNodes are the nodes of the whole fleet, also where the rest of them cannot be read.
+func (s *Starter) scheduledNodes(ctx context.Context) (map[string]bool, error) {
+	nodes := map[string]bool{}
+	schedules, err := s.temporal.ScheduleClient().List(ctx, client.ScheduleListOptions{})
+	if err != nil {
+		return nodes, err
+	}
+	for schedules.HasNext() {
+		entry, err := schedules.Next()
+		if err != nil {
+			return nodes, err
+		}
+		if node, ok := strings.CutPrefix(entry.ID, workflows.ReconcileNodeID("")); ok {
+			nodes[node] = true
+		}
+	}
+	return nodes, nil
 }
 
 func (s *Starter) ensure(ctx context.Context, id, summary string, workflow any, args ...any) error {
@@ -31,15 +54,27 @@ func (s *Starter) ensure(ctx context.Context, id, summary string, workflow any, 
 	return err
 }
 
-// EnsureReconcile creates the schedule of Reconcile unless it exists; then it tells it again what to do, with the nodes and the
-// payload keys of today. Runs missed while Temporal was away are caught up only within the window: one run repairs everything.
+// EnsureReconcile creates the schedules unless they exist: of Reconcile, and of ReconcileNode for each of our nodes. One that
+// exists is told again what to do, with the payload keys of today; those of other workers' nodes are left alone.
 func (s *Starter) EnsureReconcile(ctx context.Context, every time.Duration) error {
-	action := &client.ScheduleWorkflowAction{
-		ID: workflows.ReconcileID, Workflow: workflows.Reconcile, Args: []any{s.cfg.Nodes}, TaskQueue: workflows.WatchersQueue,
-		StaticSummary: "repairs orphans, keeps the ledger fresh, compares it with the nodes",
+	failed := s.ensureSchedule(ctx, every, &client.ScheduleWorkflowAction{
+		ID: workflows.ReconcileID, Workflow: workflows.Reconcile, Args: []any{[]string{}}, TaskQueue: workflows.WatchersQueue,
+		StaticSummary: "repairs orphans and keeps the ledger fresh",
+	})
+	for _, node := range s.cfg.Nodes {
+		failed = errors.Join(failed, s.ensureSchedule(ctx, every, &client.ScheduleWorkflowAction{
+			ID: workflows.ReconcileNodeID(node), Workflow: workflows.ReconcileNode, Args: []any{node}, TaskQueue: workflows.WatchersQueue,
+			StaticSummary: "compares the ledger with LND node " + node,
+		}))
 	}
+	return failed
+}
+
+// ensureSchedule creates or updates the schedule of an action, under the same id. Runs missed while Temporal was away are
+// caught up only within the window: one run repairs everything.
+func (s *Starter) ensureSchedule(ctx context.Context, every time.Duration, action *client.ScheduleWorkflowAction) error {
 	_, err := s.temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:            workflows.ReconcileID,
+		ID:            action.ID,
 		Spec:          client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
 		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		CatchupWindow: 2 * every,
@@ -48,7 +83,7 @@ func (s *Starter) EnsureReconcile(ctx context.Context, every time.Duration) erro
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return err
 	}
-	return s.temporal.ScheduleClient().GetHandle(ctx, workflows.ReconcileID).Update(ctx, client.ScheduleUpdateOptions{
+	return s.temporal.ScheduleClient().GetHandle(ctx, action.ID).Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(was client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			schedule := was.Description.Schedule // its times, and whether it is paused, are the operator's
 			schedule.Action = action

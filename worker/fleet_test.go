@@ -74,10 +74,13 @@ func (f *fleet) dial(keys codec.Keys) {
 }
 
 // open gives the house a door with these keys.
-func (f *fleet) open(keys codec.Keys) {
-	cfg := starter.DefaultConfig(lndclient.Regtest, []string{"bank"})
+func (f *fleet) open(keys codec.Keys) { f.door = f.doorFor(keys, "bank") }
+
+// doorFor is the door of a process with these keys and nodes.
+func (f *fleet) doorFor(keys codec.Keys, nodes ...string) *starter.Starter {
+	cfg := starter.DefaultConfig(lndclient.Regtest, nodes)
 	cfg.Payloads, _ = keys.Converters()
-	f.door = starter.New(f.temporal, f.books, cfg, slog.New(slog.DiscardHandler))
+	return starter.New(f.temporal, f.books, cfg, slog.New(slog.DiscardHandler))
 }
 
 // with is the same house as a process with other keys sees it.
@@ -104,11 +107,16 @@ func (f *fleet) await(what string, done func() bool) {
 
 // run starts a worker of a build; stop ends it and waits.
 func (f *fleet) run(build string) (stop func()) {
+	return f.serve(build, f.door, map[string]lndclient.Node{"bank": f.bank})
+}
+
+// serve starts a worker of a build that holds the credentials of some nodes.
+func (f *fleet) serve(build string, door *starter.Starter, nodes map[string]lndclient.Node) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- worker.Run(ctx, worker.Config{
-			Temporal: f.temporal, Ledger: f.books, Starter: f.door, Nodes: map[string]lndclient.Node{"bank": f.bank}, Network: lndclient.Regtest,
+			Temporal: f.temporal, Ledger: f.books, Starter: door, Nodes: nodes, Network: lndclient.Regtest,
 			Timing: activities.Timing{Call: 5 * time.Second, Margin: time.Second, Follow: 300 * time.Millisecond, Pathfinding: 2 * time.Second},
 			Build:  build, Reconcile: time.Second, Log: slog.New(slog.DiscardHandler),
 		})

@@ -39,6 +39,7 @@ func registerPayments(w worker.Registry, l *activities.LedgerSteps) {
 func registerWatchers(w worker.Registry, u *activities.UpkeepSteps, d *activities.DispatchSteps) {
 	registerWorkflow(w, followsPromotion, "WatchNode", workflows.WatchNode)
 	registerWorkflow(w, followsPromotion, "Reconcile", workflows.Reconcile)
+	registerWorkflow(w, followsPromotion, "ReconcileNode", workflows.ReconcileNode)
 	registerActivity(w, step.RepairOrphans, u.RepairOrphans)
 	registerActivity(w, step.KeepLedger, u.KeepLedger)
 	registerWorkflow(w, followsPromotion, "DispatchCallbacks", workflows.DispatchCallbacks)

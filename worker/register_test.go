@@ -45,7 +45,7 @@ func everything() registered {
 // What may wait for days must not be pinned, or its build lives as long.
 func TestWhatWaitsFollowsPromotion(t *testing.T) {
 	t.Parallel()
-	long := map[string]bool{"Lightning": true, "Onchain": true, "BudgetLock": true, "WatchNode": true, "Reconcile": true,
+	long := map[string]bool{"Lightning": true, "Onchain": true, "BudgetLock": true, "WatchNode": true, "Reconcile": true, "ReconcileNode": true,
 		"DispatchCallbacks": true, "DeliverCallback": true}
 	for name, behavior := range everything().behaviors {
 		if want := map[bool]workflow.VersioningBehavior{true: followsPromotion, false: staysOnItsBuild}[long[name]]; behavior != want {

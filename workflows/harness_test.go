@@ -80,7 +80,7 @@ func registerWorkflows(w worker.WorkflowRegistry) {
 	for name, fn := range map[string]any{
 		"Lightning": workflows.Lightning, "Onchain": workflows.Onchain, "Intraledger": workflows.Intraledger,
 		"CreateInvoice": workflows.CreateInvoice, "CreateAddress": workflows.CreateAddress,
-		"WatchNode": workflows.WatchNode, "Reconcile": workflows.Reconcile, "BudgetLock": workflows.BudgetLock,
+		"WatchNode": workflows.WatchNode, "Reconcile": workflows.Reconcile, "ReconcileNode": workflows.ReconcileNode, "BudgetLock": workflows.BudgetLock,
 		"DeliverCallback": workflows.DeliverCallback, "DispatchCallbacks": workflows.DispatchCallbacks,
 		"CancelInvoice": workflows.CancelInvoice, "ProbeFee": workflows.ProbeFee, "EstimateFee": workflows.EstimateFee,
 	} {

@@ -36,6 +36,10 @@ func WatcherID(node string) string { return "watch-" + node }
 // ReconcileID is the id of the reconcile schedule, and the prefix of its workflows.
 const ReconcileID = "reconcile"
 
+// ReconcileNodeID is the id of a node's reconcile schedule, and the prefix of its workflows. The schedules of all nodes are
+// the one list of the nodes that the fleet serves.
+func ReconcileNodeID(node string) string { return ReconcileID + "-" + node }
+
 // Search attributes: seven keywords of the ten that a SQL visibility store has, and one number.
 var (
 	AttrStatus  = temporal.NewSearchAttributeKeyKeyword("PaymentStatus")

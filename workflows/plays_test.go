@@ -247,6 +247,8 @@ func houseworkPlays() []play {
 		{file: "watchnode-running", workflow: "WatchNode", req: base(""), input: testNode, steps: watch, drive: secondRun},
 		{file: "reconcile", workflow: "Reconcile", req: base(""), input: []string{testNode}, steps: func(c *cast) { compare(c, nil) }},
 		{file: "reconcile-unreachable", workflow: "Reconcile", req: base(""), input: []string{testNode}, steps: func(c *cast) { compare(c, errAway) }},
+		{file: "reconcilenode", workflow: "ReconcileNode", req: base(""), input: testNode, steps: func(c *cast) { compare(c, nil) }},
+		{file: "reconcilenode-unreachable", workflow: "ReconcileNode", req: base(""), input: testNode, steps: func(c *cast) { compare(c, errAway) }},
 		{file: "createinvoice", workflow: "CreateInvoice", req: base(""), input: step.InvoiceInput{Node: testNode, Amount: sat}, steps: func(c *cast) {
 			c.on(step.AddInvoice, func(context.Context, step.InvoiceInput) (step.Invoice, error) {
 				return step.Invoice{Request: "lnbcrt1"}, nil

@@ -88,3 +88,26 @@ func TestReconcileWithTheLedgerAway(t *testing.T) {
 		})
 	}
 }
+
+func TestReconcileNode(t *testing.T) {
+	for name, c := range map[string]struct {
+		unreachable int
+		want        workflows.ReconciledNode
+	}{
+		"answers": {0, workflows.ReconciledNode{Comparison: allWell}},
+		"away":    {3, workflows.ReconciledNode{Unreachable: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env, seen := newChore(t)
+			chores(env, nil, nil, c.unreachable)
+			env.ExecuteWorkflow("ReconcileNode", "alpha")
+			var got workflows.ReconciledNode
+			if err := env.GetWorkflowResult(&got); err != nil || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			if did := seen.scheduled; len(did) != 1 || did[0].options.TaskQueue != "node-alpha" || did[0].options.ScheduleToStartTimeout == 0 {
+				t.Errorf("steps: %+v", did)
+			}
+		})
+	}
+}

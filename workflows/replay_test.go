@@ -19,7 +19,7 @@ const histories = "testdata/histories"
 // Every kind has a recorded history: the file is named after it, with a suffix where there are more.
 var recordedKinds = []string{
 	"lightning-settled", "lightning-hold-canceled", "lightning-refused", "onchain-settled", "onchain-rejected", "onchain-bumped", "onchain-taken-back",
-	"intraledger-transfer", "intraledger-own-invoice", "watchnode", "reconcile", "createinvoice", "createaddress", "cancelinvoice", "probefee", "estimatefee",
+	"intraledger-transfer", "intraledger-own-invoice", "watchnode", "reconcile", "reconcilenode", "createinvoice", "createaddress", "cancelinvoice", "probefee", "estimatefee",
 	"lock-recorded", "lock-released", "lock-refused", "lock-canceled",
 	"callback-delivered", "callback-retried", "callback-given-up", "callback-canceled", "dispatchcallbacks",
 }
