@@ -19,7 +19,7 @@ type Reconciled struct {
 
 // Reconcile runs on a schedule: it starts the workflow of every payment that has lost its own, keeps the ledger's sums
 // and snapshots fresh, and compares the ledger with each node that answers. One part that fails keeps no other from its
-// turn; the run then ends as failed.
+// turn; the run then ends as failed. Schedules of earlier builds name nodes; now each has a schedule of its own (ReconcileNode).
 func Reconcile(ctx workflow.Context, nodes []string) (Reconciled, error) {
 	out := Reconciled{Comparisons: map[string]step.Comparison{}}
 	ctx = chore(ctx, WatchersQueue)
