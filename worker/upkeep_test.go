@@ -1,16 +1,22 @@
 package worker_test
 
 import (
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/holdfast-pay/holdfast/codec"
 	"github.com/holdfast-pay/holdfast/lndclient"
+	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/starter"
 	"github.com/holdfast-pay/holdfast/workflows"
 )
@@ -92,6 +98,40 @@ func TestScheduleOfAnEarlierBuild(t *testing.T) {
 	if args := argsOf(now); args != `"bank"` || now.Schedule.Spec.Intervals[0].Every != time.Minute {
 		t.Errorf("the node's schedule: %s, %+v", args, now.Schedule)
 	}
+}
+
+// A payment whose node no worker serves waits with its funds held; the operators' filter finds it.
+func TestFilterFindsWhatNobodyServes(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, codec.Keys{})
+	f.run("")
+	f.door = f.doorFor(codec.Keys{}, "ghost")
+	row := f.pay(f.peer.MakeInvoice(1_000).Request)
+	filter := regexp.MustCompile("what has not ended. \\| `(.*)`").FindStringSubmatch(read(t, "../docs/operations.md"))
+	if len(filter) != 2 {
+		t.Fatal("docs/operations.md has no filter for what has not ended")
+	}
+	f.await("the payment in the list", func() bool {
+		found, err := f.temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: filter[1]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(found.GetExecutions(), func(e *workflowpb.WorkflowExecutionInfo) bool {
+			return e.GetExecution().GetWorkflowId() == row.ID.String()
+		})
+	})
+	if state := f.state(row.ID); state != payment.Reserved {
+		t.Errorf("the payment is %s", state)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // argsOf is what a schedule starts its workflow with, as it is stored.
