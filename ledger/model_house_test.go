@@ -198,12 +198,26 @@ func (m *ledgerMachine) received(w payment.WalletID, amount payment.Msat) {
 func (m *ledgerMachine) cancelInvoice(t *rapid.T) {
 	inv := m.someInvoice(t)
 	err := m.l.CancelInvoice(m.t.Context(), inv.Hash)
-	if inv.state == ledger.InvoicePaid {
+	switch {
+	case inv.state == ledger.InvoicePaid:
 		wantReason(m.t, err, payment.ReasonAlreadyPaid)
+		return
+	case inv.state == ledger.InvoiceOpen && m.beingPaid(inv.Hash):
+		wantReason(m.t, err, payment.ReasonConflict)
 		return
 	}
 	must[any](m.t)(nil, err)
 	inv.state = ledger.InvoiceCanceled
+}
+
+// beingPaid reports whether a wallet of ours has a payment of the invoice that is not over.
+func (m *ledgerMachine) beingPaid(hash payment.Hash) bool {
+	for _, p := range m.payments {
+		if p.req.PaymentHash == hash && !p.state.Terminal() {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *ledgerMachine) checkInvoices(t *rapid.T) {

@@ -275,6 +275,7 @@ CREATE INDEX payments_resolved_of_node ON payments (node, resolved_at) WHERE ((r
 CREATE INDEX payments_of_hash ON payments (payment_hash, created_at DESC) WHERE (payment_hash IS NOT NULL);
 CREATE INDEX payments_of_txid ON payments (txid) WHERE (txid IS NOT NULL);
 CREATE INDEX payments_live ON payments (created_at) WHERE (state = ANY (ARRAY['reserved', 'dispatched', 'pending']));
+CREATE INDEX payments_given_up_of_node ON payments (node, resolved_at) WHERE ((state = 'failed') AND (kind = 'lightning') AND (attempt > 0) AND ((failure ->> 'reason') = 'ABANDONED'));
 CREATE TRIGGER account_limit_resolve AFTER UPDATE OF state ON payments FOR EACH ROW WHEN (new.account_limit_id IS NOT NULL AND (new.state = ANY (ARRAY['settled', 'failed'])) AND new.state <> old.state) EXECUTE FUNCTION account_limit_resolve();
 CREATE TRIGGER append_only_all BEFORE TRUNCATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER callback_sent AFTER UPDATE OF state ON payments FOR EACH ROW WHEN ((new.state = ANY (ARRAY['settled', 'failed'])) AND old.state <> new.state) EXECUTE FUNCTION callback_sent();
@@ -350,8 +351,10 @@ CREATE UNIQUE INDEX invoices_external_id ON invoices (account_id, external_id) W
 CREATE INDEX invoices_of_wallet ON invoices (wallet_id, created_at DESC, hash DESC);
 CREATE INDEX invoices_of_account ON invoices (account_id, created_at DESC, hash DESC);
 CREATE INDEX invoices_of_node ON invoices (node, paid_at) WHERE (state = 'paid');
+CREATE INDEX invoices_open_of_node ON invoices (node, created_at) WHERE (state = 'open');
 CREATE TRIGGER receive_guard BEFORE DELETE OR UPDATE ON invoices FOR EACH ROW EXECUTE FUNCTION receive_guard();
-GRANT INSERT (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, state, created_at, expires_at, webhook_url), SELECT, UPDATE (preimage, state) ON invoices TO holdfast_app;
+CREATE TRIGGER receiver_guard BEFORE INSERT ON invoices FOR EACH ROW EXECUTE FUNCTION receiver_guard();
+GRANT INSERT (hash, wallet_id, account_id, node, request, amount, memo, description_hash, external_id, on_behalf, payment_secret, state, created_at, expires_at, webhook_url), SELECT, UPDATE (preimage) ON invoices TO holdfast_app;
 
 -- 00004_receives.sql
 CREATE TABLE addresses (
@@ -366,6 +369,7 @@ CREATE TABLE addresses (
 );
 CREATE INDEX addresses_of_wallet ON addresses (wallet_id, created_at DESC);
 CREATE TRIGGER receive_guard BEFORE DELETE OR UPDATE ON addresses FOR EACH ROW EXECUTE FUNCTION receive_guard();
+CREATE TRIGGER receiver_guard BEFORE INSERT ON addresses FOR EACH ROW EXECUTE FUNCTION receiver_guard();
 GRANT INSERT, SELECT ON addresses TO holdfast_app;
 
 -- 00004_receives.sql
@@ -379,13 +383,16 @@ CREATE TABLE deposits (
     block_height integer NOT NULL DEFAULT 0, -- 0: not confirmed
     seen_at timestamptz NOT NULL,
     credited_at timestamptz,
+    gone_at timestamptz,
     CONSTRAINT deposits_pkey PRIMARY KEY (txid, vout),
     CONSTRAINT deposits_amount_sat_check CHECK (amount_sat > 0),
+    CONSTRAINT deposits_check CHECK (credited_at IS NULL OR gone_at IS NULL),
     CONSTRAINT deposits_address_fkey FOREIGN KEY (address) REFERENCES addresses(address),
     CONSTRAINT deposits_wallet_id_fkey FOREIGN KEY (wallet_id) REFERENCES wallets(id)
 );
 CREATE INDEX deposits_pending ON deposits (wallet_id, seen_at DESC) WHERE (credited_at IS NULL);
 CREATE INDEX deposits_of_node ON deposits (node, credited_at) WHERE (credited_at IS NOT NULL);
+CREATE INDEX deposits_awaited ON deposits (node, txid) WHERE ((credited_at IS NULL) AND (gone_at IS NULL));
 CREATE TRIGGER receive_guard BEFORE DELETE OR UPDATE ON deposits FOR EACH ROW EXECUTE FUNCTION receive_guard();
 GRANT SELECT ON deposits TO holdfast_app;
 
@@ -1503,8 +1510,22 @@ BEGIN
 END
 $function$;
 
--- 00004_receives.sql
--- A deposit is remembered when seen and credited, once, when it has confirmed. False: credited before, or not our address.
+-- 00015_receivers.sql
+CREATE FUNCTION deposit_gone(of_node text, of_txid text, given timestamptz)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE deposits SET gone_at = coalesce(given, clock_timestamp())
+     WHERE node = of_node AND txid = of_txid AND credited_at IS NULL AND gone_at IS NULL;
+END
+$function$;
+GRANT EXECUTE ON FUNCTION deposit_gone(text,text,timestamptz) TO holdfast_app;
+
+-- 00015_receivers.sql
+-- As before (00004), and: what is seen is not gone.
 CREATE FUNCTION deposit_record(of_node text, of_txid text, of_vout bigint, to_address text, sat bigint, height integer, credit boolean, given timestamptz)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1523,7 +1544,7 @@ BEGIN
     END IF;
     INSERT INTO deposits AS d (txid, vout, address, wallet_id, node, amount_sat, block_height, seen_at)
     VALUES (of_txid, of_vout, to_address, owner.wallet_id, of_node, sat, height, now_)
-    ON CONFLICT (txid, vout) DO UPDATE SET block_height = excluded.block_height WHERE d.credited_at IS NULL;
+    ON CONFLICT (txid, vout) DO UPDATE SET block_height = excluded.block_height, gone_at = NULL WHERE d.credited_at IS NULL;
     IF NOT credit OR NOT receive_credit(of_node, owner.wallet_id, sat * 1000, receipt, now_) THEN
         RETURN false;
     END IF;
@@ -1533,6 +1554,31 @@ BEGIN
 END
 $function$;
 GRANT EXECUTE ON FUNCTION deposit_record(text,text,bigint,text,bigint,integer,boolean,timestamptz) TO holdfast_app;
+
+-- 00015_receivers.sql
+-- Cancel an open invoice, unless a payment inside the ledger has it: that one settles, whatever became of LND's invoice.
+-- The invoice is locked first, as a reserve does, and looked at afterwards. Answers its state, 'paying', or NULL for none.
+CREATE FUNCTION invoice_cancel(of_hash bytea)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+DECLARE
+    inv invoices;
+BEGIN
+    SELECT * INTO inv FROM invoices WHERE hash = of_hash FOR NO KEY UPDATE;
+    IF inv.state = 'open' THEN
+        IF EXISTS (SELECT FROM payments WHERE payment_hash = of_hash AND kind = 'intraledger' AND state IN ('reserved', 'dispatched', 'pending')) THEN
+            RETURN 'paying';
+        END IF;
+        UPDATE invoices SET state = 'canceled' WHERE hash = of_hash RETURNING * INTO inv;
+    END IF;
+    RETURN inv.state;
+END
+$function$;
+GRANT EXECUTE ON FUNCTION invoice_cancel(bytea) TO holdfast_app;
 
 -- 00004_receives.sql
 -- Rule 10: the credit and the cursor move together. An invoice that is not ours moves only the cursor.
@@ -2103,6 +2149,8 @@ BEGIN
 END
 $function$;
 
+-- payment_post is the former payment_settle, kept for the way down of 00016_settled_transaction.sql: nothing calls it.
+
 -- 00012_account_limits.sql
 -- What a payment counts as for its account.
 CREATE FUNCTION payment_purpose(p payments)
@@ -2326,42 +2374,27 @@ END
 $function$;
 GRANT EXECUTE ON FUNCTION payment_reserve_batch(jsonb[],timestamptz) TO holdfast_app;
 
--- 00006_resolve.sql
--- Post the hold at the actual cost; the rest returns to the wallet. A fee above the reserve is the operator's.
+-- 00016_settled_transaction.sql
+-- Each transaction that may have left is dearer than those before it (payment_transactions_guard), so the fee tells which one it
+-- was; an original that never left may have cost the same, hence the newest. (OR REPLACE is for sqlc, which does not follow renames.)
 CREATE FUNCTION payment_settle(of_id uuid, actual_fee bigint, given timestamptz)
  RETURNS payments
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
- SET enable_seqscan TO 'off'
 AS $function$
 DECLARE
-    p       payments := payment_lock(of_id);
-    hold    transfers;
-    charged bigint;
-    now_    timestamptz;
+    p         payments := payment_lock(of_id);
+    confirmed text;
 BEGIN
-    IF p.state = 'settled' THEN
-        RETURN p;
+    IF p.kind = 'onchain' AND p.signed_fee <> actual_fee THEN
+        SELECT txid INTO confirmed FROM payment_transactions
+         WHERE payment_id = of_id AND kind <> 'rescue' AND fee = actual_fee ORDER BY id DESC LIMIT 1;
+        IF FOUND THEN
+            PERFORM payment_record_confirmed(of_id, confirmed, given);
+        END IF;
     END IF;
-    IF p.state IN ('refused', 'failed') THEN
-        RAISE EXCEPTION 'payment % is % and cannot settle', of_id, p.state USING ERRCODE = 'HF002';
-    END IF;
-    IF p.kind = 'intraledger' AND actual_fee <> 0 THEN
-        RAISE EXCEPTION 'payment %: a transfer between wallets has no fee', of_id USING ERRCODE = 'HF002';
-    END IF;
-    PERFORM payment_lock_money(p);
-    now_ := coalesce(given, clock_timestamp());
-    SELECT * INTO STRICT hold FROM transfers WHERE payment_id = of_id AND leg = 'payment' AND kind = 'pending';
-    charged := least(p.amount + actual_fee, hold.amount);
-    INSERT INTO transfers (kind, pending_id, debit_account, credit_account, amount, currency, leg, payment_id, created_at)
-    VALUES ('post', hold.id, hold.debit_account, hold.credit_account, charged, hold.currency, 'payment', of_id, now_);
-    IF p.amount + actual_fee > charged THEN
-        INSERT INTO transfers (kind, debit_account, credit_account, amount, currency, leg, payment_id, created_at)
-        VALUES ('posted', system_account('fees', '', hold.currency), hold.credit_account, p.amount + actual_fee - charged,
-                hold.currency, 'overage', of_id, now_);
-    END IF;
-    RETURN payment_finish(p, actual_fee, charged, now_);
+    RETURN payment_post(of_id, actual_fee, given);
 END
 $function$;
 GRANT EXECUTE ON FUNCTION payment_settle(uuid,bigint,timestamptz) TO holdfast_app;
@@ -2502,17 +2535,22 @@ BEGIN
 END
 $function$;
 
--- 00004_receives.sql
--- Credit one receive, once: false when it was credited before. The wallet is locked before the node's account may be made:
--- a reserve that holds the wallet may be waiting to make the same account.
+-- 00015_receivers.sql
+-- As before (00004), and: what arrives for a wallet without bitcoin goes to the suspense account, where an operator finds
+-- it. An error here would keep the cursor, and with it every later receive of the node, where it is.
 CREATE FUNCTION receive_credit(of_node text, wallet uuid, sum bigint, what text, at_time timestamptz)
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+    receiver uuid;
 BEGIN
-    PERFORM FROM wallets WHERE id = wallet FOR NO KEY UPDATE;
+    SELECT id INTO receiver FROM wallets WHERE id = wallet AND currency = 'BTC' FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        receiver := system_account('suspense', '', 'BTC');
+    END IF;
     INSERT INTO transfers (kind, debit_account, credit_account, amount, currency, leg, receipt, created_at)
-    VALUES ('posted', system_account('node', of_node, 'BTC'), wallet, sum, 'BTC', 'receive', what, at_time)
+    VALUES ('posted', system_account('node', of_node, 'BTC'), receiver, sum, 'BTC', 'receive', what, at_time)
     ON CONFLICT DO NOTHING;
     RETURN FOUND;
 END
@@ -2534,6 +2572,19 @@ BEGIN
         END IF;
     ELSIF OLD.state = 'paid' AND NEW.state <> 'paid' THEN
         RAISE EXCEPTION 'a paid invoice stays paid' USING ERRCODE = 'HF005';
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+-- 00015_receivers.sql
+CREATE FUNCTION receiver_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM wallets WHERE id = NEW.wallet_id AND currency = 'BTC') THEN
+        RAISE EXCEPTION 'wallet % holds no bitcoin and cannot receive them', NEW.wallet_id USING ERRCODE = 'HF008';
     END IF;
     RETURN NEW;
 END
@@ -2684,8 +2735,7 @@ END
 $function$;
 GRANT EXECUTE ON FUNCTION system_snapshot(timestamptz) TO holdfast_app;
 
--- 00010_transactions.sql
--- Called when a deposit is credited.
+-- 00015_receivers.sql
 CREATE FUNCTION transaction_of_deposit(d deposits, receipt text, given timestamptz)
  RETURNS void
  LANGUAGE plpgsql
@@ -2694,20 +2744,21 @@ BEGIN
     INSERT INTO transactions (id, account_id, wallet_id, currency, direction, receipt, amount, address, txid, vout, created_at)
     SELECT receipt_id(receipt), w.account_id, w.id, w.currency, 'receive', receipt, d.amount_sat * 1000, d.address, d.txid, d.vout,
            coalesce(given, clock_timestamp())
-      FROM wallets w WHERE w.id = d.wallet_id;
+      FROM wallets w WHERE w.id = d.wallet_id AND w.currency = 'BTC';
 END
 $function$;
 
--- 00010_transactions.sql
--- Called when lightning has paid an invoice of ours.
+-- 00015_receivers.sql
+-- As before (00010), but what waits in suspense is in nobody's history.
 CREATE FUNCTION transaction_of_invoice(inv invoices, got bigint, receipt text, given timestamptz)
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
 BEGIN
     INSERT INTO transactions (id, account_id, wallet_id, currency, direction, receipt, amount, payment_hash, invoice_digest, created_at)
-    VALUES (receipt_id(receipt), inv.account_id, inv.wallet_id, 'BTC', 'receive', receipt, got, inv.hash, invoice_digest(inv.request),
-            coalesce(given, clock_timestamp()));
+    SELECT receipt_id(receipt), inv.account_id, w.id, w.currency, 'receive', receipt, got, inv.hash, invoice_digest(inv.request),
+           coalesce(given, clock_timestamp())
+      FROM wallets w WHERE w.id = inv.wallet_id AND w.currency = 'BTC';
 END
 $function$;
 

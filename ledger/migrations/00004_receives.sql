@@ -63,6 +63,7 @@ CREATE TABLE cursors (
 
 -- Credit one receive, once: false when it was credited before. The wallet is locked before the node's account may be made:
 -- a reserve that holds the wallet may be waiting to make the same account.
+-- Replaced in 00015: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION receive_credit(of_node text, wallet uuid, sum bigint, what text, at_time timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
@@ -103,6 +104,7 @@ $$;
 -- +goose StatementEnd
 
 -- A deposit is remembered when seen and credited, once, when it has confirmed. False: credited before, or not our address.
+-- Replaced in 00015: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION deposit_record(of_node text, of_txid text, of_vout bigint, to_address text, sat bigint, height integer, credit boolean, given timestamptz)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

@@ -147,6 +147,7 @@ $$;
 -- +goose StatementEnd
 
 -- Post the hold at the actual cost; the rest returns to the wallet. A fee above the reserve is the operator's.
+-- Replaced in 00016: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION payment_settle(of_id uuid, actual_fee bigint, given timestamptz) RETURNS payments
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$

@@ -72,6 +72,7 @@ $$;
 -- +goose StatementEnd
 
 -- Called when lightning has paid an invoice of ours.
+-- Replaced in 00015: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION transaction_of_invoice(inv invoices, got bigint, receipt text, given timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -83,6 +84,7 @@ $$;
 -- +goose StatementEnd
 
 -- Called when a deposit is credited.
+-- Replaced in 00015: see schema.sql.
 -- +goose StatementBegin
 CREATE FUNCTION transaction_of_deposit(d deposits, receipt text, given timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
