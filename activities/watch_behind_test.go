@@ -49,6 +49,7 @@ func TestOddReceiveStopsNoOther(t *testing.T) {
 	if err := h.ledger.AddInvoice(t.Context(), odd); err != nil {
 		t.Fatal(err)
 	}
+	ledgertest.Exec(t, h.url, "ALTER TABLE invoices ENABLE TRIGGER receiver_guard")
 	address := must(t, h.steps.AddAddress, step.AddressInput{WalletID: h.wallet.ID, AccountID: h.wallet.AccountID, Node: bank})
 	watcher := h.watcher((&hints{}).hint)
 	watcher.Node = emptyOutput{h.bank, address}

@@ -37,12 +37,13 @@ func Reconcile(ctx workflow.Context, nodes []string) (Reconciled, error) {
 	return out, errors.Join(repairing, keeping)
 }
 
-// chore gives up soon: the next run comes by schedule.
+// chore gives up soon where nobody serves it or a worker dies: the next run comes by schedule. What works may take its time, because a
+// large ledger is looked at whole; the schedule starts no second run meanwhile.
 func chore(ctx workflow.Context, queue string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              queue,
 		ScheduleToStartTimeout: time.Minute,
-		StartToCloseTimeout:    5 * time.Minute,
+		StartToCloseTimeout:    time.Hour,
 		HeartbeatTimeout:       10 * time.Second,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 3},
 	})

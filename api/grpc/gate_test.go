@@ -358,7 +358,7 @@ func TestRateLimits(t *testing.T) {
 func TestConfigNamesEveryMistake(t *testing.T) {
 	t.Parallel()
 	_, err := grpcapi.New(grpcapi.Config{Token: "short", TLSCert: "cert.pem"})
-	for _, part := range []string{"starter", "shorter than 16", "both needed"} {
+	for _, part := range []string{"starter", "shorter than 20", "both needed"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}
