@@ -10,7 +10,6 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-
 // TestReceivesWhileTheHouseIsDown: an invoice is paid while everything of ours but LND is away, and a deposit is mined deep while
 // LND is away as well. Both are credited, once.
 func TestReceivesWhileTheHouseIsDown(t *testing.T) {

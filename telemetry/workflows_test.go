@@ -92,7 +92,9 @@ func TestObserverCountsPayments(t *testing.T) {
 	again := func(ctx workflow.Context, req payment.Request) (payment.Outcome, error) {
 		return payment.Outcome{}, workflow.NewContinueAsNewError(ctx, "saga", req)
 	}
-	ends := func(workflow.Context, payment.Request) (payment.Outcome, error) { return payment.Outcome{State: payment.Settled}, nil }
+	ends := func(workflow.Context, payment.Request) (payment.Outcome, error) {
+		return payment.Outcome{State: payment.Settled}, nil
+	}
 	counts, registry := newMetrics(t)
 	for _, run := range []struct {
 		name, continues string
