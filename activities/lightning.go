@@ -101,9 +101,11 @@ func (n *NodeSteps) judge(row ledger.Payment, known lndclient.Payment, err error
 		return unanswered
 	case err == nil && !fenced && known.Status != lndclient.Failed:
 		return another
-	case err == nil && isOurs(row, known) && !(known.Status == lndclient.Failed && row.Send.Attempt > 1 && n.mayArrive(row)):
-		return ours // but not where an earlier attempt has failed and the last one is on its way
-	case fenced && n.mayArrive(row):
+	case err == nil && known.Status == lndclient.Failed && row.Send.Attempt > 1 && n.onItsWay(row):
+		return mayArrive // an earlier attempt has failed; what becomes of the last one is not seen yet
+	case err == nil && isOurs(row, known):
+		return ours
+	case fenced && n.onItsWay(row):
 		return mayArrive
 	case err != nil && row.Expiry > 0:
 		return forgotten
@@ -128,8 +130,8 @@ func shown(row ledger.Payment, known lndclient.Payment) ledger.Payment {
 	return row
 }
 
-// mayArrive reports whether our last call may still reach LND.
-func (n *NodeSteps) mayArrive(row ledger.Payment) bool {
+// onItsWay reports whether our last call may still reach LND.
+func (n *NodeSteps) onItsWay(row ledger.Payment) bool {
 	return n.Now().Before(row.Send.Deadline.Add(n.Timing.Margin))
 }
 
