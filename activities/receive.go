@@ -59,20 +59,17 @@ func (n *NodeSteps) madeBefore(ctx context.Context, in step.InvoiceInput) (step.
 // CancelInvoice makes an invoice of ours unpayable: in LND, which decides the race with a payment from outside, then in the
 // ledger, which decides the race with one inside. Cancelling again is no failure.
 func (n *NodeSteps) CancelInvoice(ctx context.Context, in step.CancelInput) (step.Closed, error) {
-	alreadyPaid := func() (step.Closed, error) {
-		failure := explain(payment.ReasonAlreadyPaid)
-		return step.Closed{Failure: &failure}, nil
-	}
 	err := n.Node.CancelInvoice(ctx, in.Hash)
 	switch {
 	case errors.Is(err, lndclient.ErrAlreadyExists):
-		return alreadyPaid()
+		failure := explain(payment.ReasonAlreadyPaid)
+		return step.Closed{Failure: &failure}, nil
 	case err != nil && !errors.Is(err, lndclient.ErrNotFound): // LND forgets expired invoices: nobody can pay those either
 		return step.Closed{}, err
 	}
 	err = n.Ledger.CancelInvoice(ctx, in.Hash)
-	if payment.IsReason(err, payment.ReasonAlreadyPaid) {
-		return alreadyPaid()
+	if coded, ok := errors.AsType[*payment.Error](err); ok && (coded.Reason == payment.ReasonAlreadyPaid || coded.Reason == payment.ReasonConflict) {
+		return step.Closed{Failure: &coded.Failure}, nil
 	}
 	return step.Closed{}, err
 }

@@ -129,20 +129,40 @@ func (w *WatchSteps) block(ctx context.Context, height int32) error {
 	if err != nil {
 		return err
 	}
-	info, err := w.Node.Info(ctx) // before the list: what the wallet has read by now is in it
-	if err != nil {
-		return err
-	}
+	synced := w.synced(ctx) // before the list: what the wallet has read by now is in it
 	if err := w.depositsSince(ctx, max(cursors.BlockHeight-reorgWindow, 0)); err != nil {
 		return err
 	}
-	if info.SyncedToChain {
+	if synced {
 		if err := w.Ledger.AdvanceBlocks(ctx, w.Name, height-w.Depth+1); err != nil {
 			return err
 		}
 	}
 	w.hintAll(ctx, payment.Onchain)
 	return nil
+}
+
+// syncedWithin is how long a block waits for LND to have read it as well.
+const syncedWithin = 5 * time.Second
+
+// synced waits for LND to say that it has read the whole chain. GetInfo itself may wait while LND works on a block.
+func (w *WatchSteps) synced(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, syncedWithin)
+	defer cancel()
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	for {
+		info, err := w.Node.Info(ctx)
+		if err == nil && info.SyncedToChain {
+			return true
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			w.Log.WarnContext(ctx, "LND has not read the chain to its end: the cursor of blocks waits", "node", w.Name, "error", err)
+			return false
+		}
+	}
 }
 
 // depositsSince looks at every transaction from a height on, and at those of deposits that are awaited wherever they are.

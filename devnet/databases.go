@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -53,8 +54,11 @@ func (n *Network) createDatabases(ctx context.Context) error {
 // dropDatabases drops what the network of dir has made on a server of somebody else.
 func dropDatabases(dir string) error {
 	s, err := loadState(filepath.Join(dir, "state.json"))
-	if err != nil || s.DatabaseServer == "" {
-		return nil //nolint:nilerr // a damaged state is a reason to remove it
+	if err != nil {
+		return errors.New("the network is removed; its state.json was damaged: if it used a server of yours (DATABASE_URL), drop its databases holdfast_* and temporal_* there by hand")
+	}
+	if s.DatabaseServer == "" {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), databaseWithin)
 	defer cancel()

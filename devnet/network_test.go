@@ -186,7 +186,7 @@ func TestSecondStartKeepsState(t *testing.T) {
 		t.Logf("%s start took %s", step, time.Since(began))
 		now, err := n.Height(ctx)
 		must(t, err)
-		if step != "first" && (now < height || time.Since(began) > 20*time.Second) {
+		if step != "first" && (now < height || time.Since(began) > time.Minute) { // alone on two cores it takes ten seconds
 			t.Errorf("the start took %s, at height %d of %d", time.Since(began), now, height)
 		}
 		onPorts(t, n, base)

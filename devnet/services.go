@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/devnet/btcd"
@@ -145,7 +146,9 @@ func (n *Network) extraService(p Process) *service {
 		if p.Env != nil {
 			spec.Env = p.Env(network)
 		} else {
-			spec.Env = os.Environ()
+			spec.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool {
+				return strings.HasPrefix(pair, "TEMPORAL_") // of a Temporal that somebody else has
+			})
 			for key, value := range network {
 				spec.Env = append(spec.Env, key+"="+value)
 			}

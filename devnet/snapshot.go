@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-pay/holdfast/devnet/build"
@@ -74,8 +75,8 @@ func (n *Network) restoreSnapshot(ctx context.Context) error {
 
 // lockSnapshots waits for another network that makes or copies a snapshot.
 func (n *Network) lockSnapshots(ctx context.Context, path string) (lock *process.Lock, err error) {
-	if lock, err = process.TryLock(path); err == nil {
-		return lock, nil
+	if lock, err = process.TryLock(path); !errors.Is(err, syscall.EWOULDBLOCK) {
+		return lock, err
 	}
 	n.say("waiting for another network that prepares or copies chain and channels")
 	if process.Poll(ctx, snapshotWithin, 100*time.Millisecond, func() bool {

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-pay/holdfast/payment"
 )
 
-// admitTime bounds the question who a node is, for calls that have no deadline.
-const admitTime = 5 * time.Second
+// admitTime bounds the question who a node is, for calls that have no deadline. LND answers late while it works on a block.
+const admitTime = 15 * time.Second
 
 // methodGetInfo is the one call that goes to a node before it is known to fit.
 const methodGetInfo = "/lnrpc.Lightning/GetInfo"

@@ -16,7 +16,11 @@ import (
 // EnsureWatchers starts what runs once in the fleet unless it runs already, anywhere: a watcher per node, and the dispatcher of
 // callbacks. Nodes are our own and those that other workers have a schedule for: whoever repairs, repairs for all.
 func (s *Starter) EnsureWatchers(ctx context.Context) error {
-	nodes, failed := s.scheduledNodes(ctx)
+	nodes, err := s.scheduledNodes(ctx)
+	if err != nil { // our own are ensured all the same
+		s.log.Warn("the schedules of other workers' nodes cannot be read", "error", err)
+	}
+	var failed error
 	for _, node := range s.cfg.Nodes {
 		nodes[node] = true
 	}

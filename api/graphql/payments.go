@@ -29,7 +29,7 @@ func (r *resolver) send(
 		return &generated.PaymentSendPayload{Errors: r.payloadErrors(ctx, bad)}, nil
 	}
 	if err := r.limited(ctx, limit.Payments); err != nil && !r.begun(ctx) {
-		return r.notSent(ctx, err), nil
+		return r.notNow(ctx, err), nil
 	}
 	wallet, err := r.ownWallet(ctx, walletID.ID)
 	if err == nil && currency != "" {
@@ -53,6 +53,16 @@ func (r *resolver) begun(ctx context.Context) bool {
 	}
 	_, err := r.Ledger.Payment(ctx, payment.IDFor(account(ctx), key))
 	return err == nil
+}
+
+// notNow answers a call that came too often. One with an idempotency key may repeat a call whose payment has no row yet: it is
+// told why, and of the payment nothing.
+func (r *resolver) notNow(ctx context.Context, err error) *generated.PaymentSendPayload {
+	answer := r.notSent(ctx, err)
+	if api.IdempotencyKey(ctx) != "" {
+		answer.Status = nil
+	}
+	return answer
 }
 
 // notPaid answers a call that has no payment. Clients take FAILURE for a payment that will never happen, and refund it: where one

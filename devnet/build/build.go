@@ -159,7 +159,10 @@ func (p Program) build(ctx context.Context, module, target string, out io.Writer
 		return fmt.Errorf("build %s: %w\n%s", p.Name, err, strings.Join(lines[max(0, len(lines)-15):], "\n"))
 	}
 	fmt.Fprintf(out, "built %s in %s\n", p.Name, time.Since(started).Round(time.Second))
-	return errors.Join(onDisk(fresh), os.Rename(fresh, target))
+	if err := onDisk(fresh); err != nil {
+		return err
+	}
+	return os.Rename(fresh, target)
 }
 
 // onDisk writes a file through, so that after a crash of the machine its new name does not lead to nothing.

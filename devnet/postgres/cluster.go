@@ -112,6 +112,10 @@ func WithDatabase(serverURL, name string) (string, error) {
 		return "", errors.New("DATABASE_URL is no URL of a PostgreSQL database: it looks like postgres://user:password@host:5432/name") // without it: it holds a password
 	}
 	u.Path = "/" + name
+	query := u.Query() // there it may be named as well, and would win
+	query.Del("dbname")
+	query.Del("database")
+	u.RawQuery = query.Encode()
 	return u.String(), nil
 }
 
