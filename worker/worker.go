@@ -69,24 +69,29 @@ func Run(ctx context.Context, cfg Config) error {
 	cfg = cfg.complete()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	err := cfg.serve(ctx, stop)
+	if errors.Is(context.Cause(ctx), context.Canceled) { // it was told to stop, perhaps while it was starting
+		return nil
+	}
+	return err
+}
 
+// serve answers why it ended.
+func (c Config) serve(ctx context.Context, fatal context.CancelCauseFunc) error {
 	var started []worker.Worker
 	defer func() { stopAll(started) }()
-	for _, w := range cfg.workers(stop) {
-		if err := untilStarted(ctx, cfg.Log, w.Start); err != nil {
+	for _, w := range c.workers(fatal) {
+		if err := untilStarted(ctx, c.Log, w.Start); err != nil {
 			return err
 		}
 		started = append(started, w)
 	}
-	if err := cfg.ensureUpkeep(ctx); err != nil {
+	if err := c.ensureUpkeep(ctx); err != nil {
 		return err
 	}
-	cfg.Log.Info("worker serves", "nodes", len(cfg.Nodes), "network", cfg.Network, "confirmations", cfg.Depth, "build", cfg.Build)
+	c.Log.Info("worker serves", "nodes", len(c.Nodes), "network", c.Network, "confirmations", c.Depth, "build", c.Build)
 	<-ctx.Done()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // workers builds one Temporal worker per queue that this process serves.
@@ -126,7 +131,7 @@ func (c Config) nodeSteps(name string, node lndclient.Node) *activities.NodeStep
 		Ledger: c.Ledger, Node: node, Name: name, Network: c.Network, Timing: c.Timing, Depth: c.Depth, MaxFeeRate: c.MaxFeeRate,
 		Now: time.Now, Log: c.Log,
 		Compared: func(check step.Check) {
-			about, _, _ := strings.Cut(check.Name, " ") // payments, receives or funds; the rest names the node
+			about, _, _ := strings.Cut(check.Name, " ") // payments, invoices, deposits or funds; the rest names the node
 			c.Metrics.Compared(name, about, check.OK, check.Difference, time.Now())
 		},
 	}
