@@ -124,7 +124,7 @@ func isOurs(row ledger.Payment, known lndclient.Payment) bool {
 
 // shown is the row as it is to be read once LND has certainly shown our own send, whatever its index: that is above the baseline.
 func shown(row ledger.Payment, known lndclient.Payment) ledger.Payment {
-	if known.Index <= row.Send.Baseline {
+	if known.Index > 0 && known.Index <= row.Send.Baseline {
 		row.Send.Baseline = known.Index - 1
 	}
 	return row

@@ -154,35 +154,27 @@ func (l *Ledger) LivePayments(ctx context.Context, node string) ([]Payment, erro
 // UnresolvedOlderThan reads every payment that is not over although it began that long ago, oldest first. It reads page by
 // page, so that ten thousand held payments are no burden and hide no later one. An error ends the sequence.
 func (l *Ledger) UnresolvedOlderThan(ctx context.Context, age time.Duration) iter.Seq2[Payment, error] {
-	return func(yield func(Payment, error) bool) {
-		for page := (db.UnresolvedBeforeParams{Age: age, Given: l.given(), MaxRows: pageOfPayments}); ; {
-			rows, err := l.q.UnresolvedBefore(ctx, page)
-			if err != nil {
-				yield(Payment{}, coded(err))
-				return
-			}
-			for _, row := range rows {
-				if !yield(paymentOf(row), nil) {
-					return
-				}
-				page.AfterAt, page.AfterID = row.CreatedAt, row.ID
-			}
-			if len(rows) < pageOfPayments {
-				return
-			}
-		}
-	}
+	page := db.UnresolvedBeforeParams{Age: age, Given: l.given(), MaxRows: pageOfPayments}
+	return pages(func() ([]db.Payment, error) { return l.q.UnresolvedBefore(ctx, page) },
+		func(last db.Payment) { page.AfterAt, page.AfterID = last.CreatedAt, last.ID })
+}
+
+// PaymentsResolvedSince reads every payment of a node that ended (settled, failed or refused) after a time, oldest first, page by
+// page. An error ends the sequence.
+func (l *Ledger) PaymentsResolvedSince(ctx context.Context, node string, since time.Time) iter.Seq2[Payment, error] {
+	page := db.PaymentsResolvedSinceParams{Node: node, AfterAt: since, MaxRows: pageOfPayments}
+	return pages(func() ([]db.Payment, error) { return l.q.PaymentsResolvedSince(ctx, page) },
+		func(last db.Payment) { page.AfterAt, page.AfterID = *last.ResolvedAt, last.ID })
 }
 
 // pageOfPayments is how many payments are read at once where all are wanted.
 const pageOfPayments = 500
 
-// PaymentsResolvedSince reads every payment of a node that ended (settled, failed or refused) after a time, oldest first, page by
-// page. An error ends the sequence.
-func (l *Ledger) PaymentsResolvedSince(ctx context.Context, node string, since time.Time) iter.Seq2[Payment, error] {
+// pages reads payments page by page, each behind the last of the one before. It can be ranged over once.
+func pages(read func() ([]db.Payment, error), behind func(last db.Payment)) iter.Seq2[Payment, error] {
 	return func(yield func(Payment, error) bool) {
-		for page := (db.PaymentsResolvedSinceParams{Node: node, AfterAt: since, MaxRows: pageOfPayments}); ; {
-			rows, err := l.q.PaymentsResolvedSince(ctx, page)
+		for {
+			rows, err := read()
 			if err != nil {
 				yield(Payment{}, coded(err))
 				return
@@ -191,11 +183,11 @@ func (l *Ledger) PaymentsResolvedSince(ctx context.Context, node string, since t
 				if !yield(paymentOf(row), nil) {
 					return
 				}
-				page.AfterAt, page.AfterID = *row.ResolvedAt, row.ID
 			}
 			if len(rows) < pageOfPayments {
 				return
 			}
+			behind(rows[len(rows)-1])
 		}
 	}
 }

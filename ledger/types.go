@@ -91,6 +91,14 @@ type Wallet struct {
 // Available is what can be spent now: Balance less Held.
 func (w Wallet) Available() payment.Msat { return w.Balance - w.Held }
 
+// CanReceive refuses a wallet that no invoice or address can be made for: ReasonInvalidInput.
+func (w Wallet) CanReceive() error {
+	if w.Currency != payment.BTC {
+		return noBitcoin()
+	}
+	return nil
+}
+
 // Key is an API key as the ledger sees it: whom it belongs to, what it may do and whether it may spend.
 type Key struct {
 	ID         payment.KeyID

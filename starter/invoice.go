@@ -59,7 +59,7 @@ func (s *Starter) CancelInvoice(ctx context.Context, account payment.AccountID, 
 
 // CurrentAddress gives the wallet's newest address if nothing was ever received there, else a new one.
 func (s *Starter) CurrentAddress(ctx context.Context, account payment.AccountID, wallet payment.WalletID) (string, error) {
-	if _, err := s.receiver(ctx, account, wallet); err != nil {
+	if err := s.receiver(ctx, account, wallet); err != nil {
 		return "", err
 	}
 	unused, err := s.ledger.UnusedAddress(ctx, wallet)

@@ -21,7 +21,10 @@ type ProbeInvoice struct {
 // route that costs less than the fee limit there are both: the limit, which a payment would reserve, and an error
 // (ReasonNoRoute, ReasonFeeOverLimit). Where no single route can be computed (blinded paths), the limit is the answer.
 func (s *Starter) ProbeInvoiceFee(ctx context.Context, ask ProbeInvoice) (payment.Sat, error) {
-	node, err := s.ownWallet(ctx, ask.AccountID, ask.WalletID)
+	if _, err := s.ownWallet(ctx, ask.AccountID, ask.WalletID); err != nil {
+		return 0, err
+	}
+	node, err := s.node()
 	if err != nil {
 		return 0, err
 	}

@@ -53,7 +53,7 @@ func (s *Starter) CreateInvoice(ctx context.Context, ask ReceiveInvoice) (step.I
 		err = noWallet(ask.WalletID)
 	}
 	if err == nil {
-		err = receivesBitcoin(wallet)
+		err = wallet.CanReceive()
 	}
 	if err != nil {
 		return step.Invoice{}, err
@@ -106,7 +106,10 @@ func (s *Starter) externalIDFree(ctx context.Context, account payment.AccountID,
 // CreateAddress makes an on-chain address on our node. It belongs to the wallet for ever.
 // Errors: ReasonWalletNotFound, ReasonNodeNotFound, ReasonNodeOffline, ReasonUnavailable.
 func (s *Starter) CreateAddress(ctx context.Context, account payment.AccountID, wallet payment.WalletID) (string, error) {
-	node, err := s.receiver(ctx, account, wallet)
+	if err := s.receiver(ctx, account, wallet); err != nil {
+		return "", err
+	}
+	node, err := s.node()
 	if err != nil {
 		return "", err
 	}
@@ -115,34 +118,21 @@ func (s *Starter) CreateAddress(ctx context.Context, account payment.AccountID, 
 	return address, err
 }
 
-func (s *Starter) ownWallet(ctx context.Context, account payment.AccountID, id payment.WalletID) (node string, err error) {
+func (s *Starter) ownWallet(ctx context.Context, account payment.AccountID, id payment.WalletID) (ledger.Wallet, error) {
 	wallet, err := s.ledger.Wallet(ctx, id)
 	if err == nil && wallet.AccountID != account {
 		err = noWallet(id)
 	}
-	if err != nil {
-		return "", err
-	}
-	return s.node()
+	return wallet, err
 }
 
-// receiver is ownWallet for a wallet that is to receive.
-func (s *Starter) receiver(ctx context.Context, account payment.AccountID, id payment.WalletID) (node string, err error) {
-	wallet, err := s.ledger.Wallet(ctx, id)
-	if err == nil && wallet.AccountID == account {
-		err = receivesBitcoin(wallet)
-	}
+// receiver checks a wallet that is to receive.
+func (s *Starter) receiver(ctx context.Context, account payment.AccountID, id payment.WalletID) error {
+	wallet, err := s.ownWallet(ctx, account, id)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return s.ownWallet(ctx, account, id)
-}
-
-func receivesBitcoin(wallet ledger.Wallet) error {
-	if wallet.Currency != payment.BTC {
-		return payment.Errorf(payment.ReasonInvalidInput, "This wallet holds no bitcoin and cannot receive them. Use a BTC wallet.")
-	}
-	return nil
+	return wallet.CanReceive()
 }
 
 func noWallet(id payment.WalletID) *payment.Error {

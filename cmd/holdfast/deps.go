@@ -31,7 +31,9 @@ type deps struct {
 
 	books    *ledger.Ledger
 	temporal client.Client
-	nodes    map[string]*lndclient.Client
+	// namespace is that of temporal, once it is connected.
+	namespace string
+	nodes     map[string]*lndclient.Client
 }
 
 // on gives deps for another house: the network that a command has found or started.
@@ -83,10 +85,6 @@ func (d *deps) starter(ctx context.Context) (*starter.Starter, error) {
 	if err != nil {
 		return nil, err
 	}
-	reach, err := d.settings.Temporal()
-	if err != nil {
-		return nil, err
-	}
 	temporal, err := d.connectTemporal(ctx)
 	if err != nil {
 		return nil, err
@@ -96,7 +94,7 @@ func (d *deps) starter(ctx context.Context) (*starter.Starter, error) {
 		return nil, err
 	}
 	cfg := starterConfig(network, nodes, shared)
-	cfg.Namespace = reach.Namespace
+	cfg.Namespace = d.namespace
 	cfg.Payloads, _ = keys.Converters()
 	return starter.New(temporal, books, cfg, d.log), nil
 }
@@ -140,6 +138,7 @@ func (d *deps) dialTemporal(ctx context.Context, dial func(context.Context, clie
 	if err != nil {
 		return nil, settings.TemporalAway(options.HostPort, err)
 	}
+	d.namespace = options.Namespace
 	return temporal, nil
 }
 
