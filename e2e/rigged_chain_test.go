@@ -9,6 +9,7 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 
 	"github.com/holdfast-pay/holdfast/devnet/lnd"
+	"github.com/holdfast-pay/holdfast/ledger"
 	"github.com/holdfast-pay/holdfast/lndclient"
 	"github.com/holdfast-pay/holdfast/payment"
 	"github.com/holdfast-pay/holdfast/starter"
@@ -93,14 +94,7 @@ func TestBroadcastLost(t *testing.T) {
 	_, err := g.door.Recheck(t.Context(), row.ID)
 	must(t, err)
 	g.inMempool(row.TxID)
-	g.money(row)
-	g.mine(1)
-	row = g.rechecked(row, payment.Settled)
-	g.charge(row)
-	g.money()
-	if got := g.outside(bob, row.TxID, address); got != 50_000 {
-		t.Errorf("bob received %v", got)
-	}
+	g.arrives(row, address, 50_000)
 }
 
 // TestBroadcastLostAndNobodyAsks: neither the broadcast nor the first look after it reaches LND, and there is no watcher and no
@@ -128,13 +122,19 @@ func TestBroadcastLostAndNobodyAsks(t *testing.T) {
 			t.Errorf("%d broadcasts, want the first, one at once and one by the poll", r.shouts)
 		}
 	})
+	g.arrives(row, address, 50_000)
+}
+
+// arrives mines a payment to bob that waits in the mempool.
+func (g *guest) arrives(row ledger.Payment, address string, amount payment.Sat) {
+	g.t.Helper()
 	g.money(row)
 	g.mine(1)
 	row = g.rechecked(row, payment.Settled)
 	g.charge(row)
 	g.money()
-	if got := g.outside(bob, row.TxID, address); got != 50_000 {
-		t.Errorf("bob received %v", got)
+	if got := g.outside(bob, row.TxID, address); got != amount {
+		g.t.Errorf("bob received %v", got)
 	}
 }
 
@@ -149,13 +149,10 @@ func TestBroadcastAnswerLost(t *testing.T) {
 		_ = r.Node.Publish(ctx, raw, label)
 		return cut()
 	}
-	row := g.payAddress(starter.PayAddress{Address: g.address(bob), Amount: 50_000})
+	address := g.address(bob)
+	row := g.payAddress(starter.PayAddress{Address: address, Amount: 50_000})
 	g.inMempool(row.TxID)
-	g.money(row)
-	g.mine(1)
-	row = g.rechecked(row, payment.Settled)
-	g.charge(row)
-	g.money()
+	g.arrives(row, address, 50_000)
 }
 
 // TestConflict: whether the broadcast arrived is unknown, and its inputs are spent elsewhere. As long as that is only in
