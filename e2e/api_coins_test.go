@@ -65,7 +65,9 @@ func TestAPINodeLacksCoins(t *testing.T) {
 	answers := make([]sent, calls)
 	var paid atomic.Int32
 	atOnce(calls, func(i int) {
-		switch answers[i] = pay.asks(c.byKey(), c.wallet, receivers[i]); {
+		keyed := c.byKey().once()
+		answers[i] = c.answered(func() sent { return pay.asks(keyed, c.wallet, receivers[i]) })
+		switch {
 		case answers[i].Status == "SUCCESS":
 			paid.Add(1)
 		case answers[i].Status != "FAILURE" || answers[i].code() != "UNKNOWN_CLIENT_ERROR":

@@ -71,12 +71,15 @@ func exactlySevenPass(c *customer, e errand) {
 	}
 	s.setLimit("DAILY", fit*(e.amount+e.reserve))
 	answers := make([]sent, calls)
-	atOnce(calls, func(i int) { answers[i] = e.asks(s.byKey(), payers[i].wallet, receivers[i]) })
+	atOnce(calls, func(i int) {
+		keyed := s.byKey().once()
+		answers[i] = s.answered(func() sent { return e.asks(keyed, payers[i].wallet, receivers[i]) })
+	})
 
 	var passed []int
 	for i, got := range answers {
 		switch {
-		case got.Status == "SUCCESS" || got.Status == "PENDING":
+		case got.Status == "SUCCESS":
 			passed = append(passed, i)
 			payers[i].row(got, payment.Pending, payment.Settled)
 		case got.Status != "FAILURE" || got.code() != "TRANSACTION_RESTRICTED" || got.Transaction != nil:

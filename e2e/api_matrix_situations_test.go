@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"strings"
@@ -54,6 +55,24 @@ func (e errand) asks(l line, from payment.WalletID, r receiver) sent {
 	got, err := l.send(string(e.door), e.input, input)
 	if err != nil {
 		l.c.t.Error(err)
+	}
+	return got
+}
+
+// answered asks again while the answer is PENDING, because the machine is too busy for another in time. What it asks has an
+// idempotency key. It may be called from any goroutine.
+func (c *customer) answered(ask func() sent) (got sent) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), within)
+	defer cancel()
+	err := poll(ctx, "an answer", func() error {
+		if got = ask(); got.Status == "PENDING" {
+			return fmt.Errorf("it is %+v", got)
+		}
+		return nil
+	})
+	if err != nil {
+		c.t.Error(err)
 	}
 	return got
 }

@@ -244,7 +244,7 @@ func TestExactlySevenPass(t *testing.T) {
 		for _, p := range key.payAtOnce(e.door, inputs) {
 			counted[p.status()+p.code()]++
 		}
-		if counted["SUCCESS"]+counted["PENDING"] != fit || counted["FAILURE"+string(codeRestricted)] != calls-fit {
+		if counted["SUCCESS"] != fit || counted["FAILURE"+string(codeRestricted)] != calls-fit {
 			t.Errorf("%v", counted)
 		}
 		if spent := o.limits(id)["dailySpentSats"]; spent < fit*e.sat || spent > limit {
@@ -253,14 +253,22 @@ func TestExactlySevenPass(t *testing.T) {
 	})
 }
 
-// payAtOnce pays all side by side.
+// payAtOnce pays all side by side, and asks again where the answer was that there is none yet: the machine may be busy.
 func (o *owner) payAtOnce(door payment.Door, inputs []vars) []paid {
-	answers := make([]paid, len(inputs))
+	o.t.Helper()
+	answers, callers := make([]paid, len(inputs)), make([]*owner, len(inputs))
 	var together sync.WaitGroup
 	for i, input := range inputs {
-		together.Go(func() { answers[i] = o.pay(door, input) })
+		callers[i] = o.once()
+		together.Go(func() { answers[i] = callers[i].pay(door, input) })
 	}
 	together.Wait()
+	for i, input := range inputs {
+		answered := func() bool { return answers[i].status() != "PENDING" }
+		if !answered() {
+			eventually(o.t, "an answer", func() bool { answers[i] = callers[i].pay(door, input); return answered() })
+		}
+	}
 	return answers
 }
 
