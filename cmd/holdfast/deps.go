@@ -136,7 +136,7 @@ func (d *deps) dialTemporal(ctx context.Context, dial func(context.Context, clie
 	options.Interceptors = tracing
 	temporal, err := dial(ctx, options)
 	if err != nil {
-		return nil, settings.TemporalAway(options.HostPort, err)
+		return nil, settings.TemporalAway(options, err)
 	}
 	d.namespace = options.Namespace
 	return temporal, nil

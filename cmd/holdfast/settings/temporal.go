@@ -106,9 +106,13 @@ func (s Settings) withoutTLS() []error {
 	return mistakes
 }
 
-// TemporalAway says what to look at when Temporal at an address could not be reached, and why.
-func TemporalAway(address string, why error) *payment.Error {
+// TemporalAway says what to look at when Temporal could not be reached by these options, and why.
+func TemporalAway(by client.Options, why error) *payment.Error {
 	advice := "Temporal at %s does not answer. Check that it runs, that TEMPORAL_ADDRESS is right, and that TEMPORAL_TLS is true if it wants TLS."
+	if by.ConnectionOptions.TLS != nil { // by TLS 1.3 a server refuses a certificate after the handshake, and its word may not arrive
+		advice = "Temporal at %s does not answer, or hangs up. Check that it runs, that TEMPORAL_ADDRESS is right, that it uses TLS, " +
+			"and that it knows the authority of TEMPORAL_TLS_CLIENT_CERT_PATH if it wants a certificate."
+	}
 	_, denied := errors.AsType[*serviceerror.PermissionDenied](why)
 	switch text := why.Error(); {
 	case denied, strings.Contains(text, "Unauthenticated"):
@@ -117,5 +121,5 @@ func TemporalAway(address string, why error) *payment.Error {
 		advice = "Temporal at %s and this client do not accept each other's certificates. Check TEMPORAL_TLS_SERVER_CA_CERT_PATH, " +
 			"TEMPORAL_TLS_SERVER_NAME, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH; --log-level debug tells more."
 	}
-	return payment.Errorf(payment.ReasonUnavailable, advice, address).Because(why)
+	return payment.Errorf(payment.ReasonUnavailable, advice, by.HostPort).Because(why)
 }

@@ -75,6 +75,31 @@ func (c *cloud) serve(t *testing.T, ca *authority) string {
 	return listener.Addr().String()
 }
 
+// hangsUp refuses every client by ending the connection once it is secured, as a server may that does not want its certificate.
+func hangsUp(t *testing.T, ca *authority) string {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(ca.issue("temporal.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.(*tls.Conn).HandshakeContext(t.Context())
+			_ = conn.Close()
+		}
+	}()
+	return listener.Addr().String()
+}
+
 // authority signs certificates and writes them to files.
 type authority struct {
 	t    *testing.T
@@ -138,7 +163,7 @@ func reach(t *testing.T, s settings.Settings) error {
 	defer cancel()
 	temporal, err := client.DialContext(ctx, options)
 	if err != nil {
-		return settings.TemporalAway(options.HostPort, err)
+		return settings.TemporalAway(options, err)
 	}
 	defer temporal.Close()
 	_, err = temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: options.Namespace})
@@ -163,6 +188,7 @@ func TestReachesTemporalCloud(t *testing.T) {
 			mtls, map[string]string{"CLIENT_CERT_PATH": strangeCert, "CLIENT_KEY_PATH": strangeKey}, "TEMPORAL_TLS_CLIENT_CERT_PATH",
 		},
 		"no certificate":        {mtls, nil, "TEMPORAL_TLS_CLIENT_CERT_PATH"},
+		"refused without words": {hangsUp(t, ca), map[string]string{"CLIENT_CERT_PATH": cert, "CLIENT_KEY_PATH": key}, "TEMPORAL_TLS_CLIENT_CERT_PATH"},
 		"another authority":     {withKey, map[string]string{"TEMPORAL_API_KEY": "s3cret-key", "SERVER_CA_CERT_PATH": stranger.file()}, "TEMPORAL_TLS_SERVER_CA_CERT_PATH"},
 		"another name":          {withKey, map[string]string{"TEMPORAL_API_KEY": "s3cret-key", "SERVER_NAME": "other.example"}, "TEMPORAL_TLS_SERVER_NAME"},
 		"wrong key":             {withKey, map[string]string{"TEMPORAL_API_KEY": "wr0ng-key"}, "TEMPORAL_API_KEY"},
