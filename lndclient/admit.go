@@ -93,7 +93,8 @@ func (c *Client) admit(ctx context.Context, conn *connection) error {
 	switch {
 	case err != nil:
 		return err
-	case answered != conn:
+	case answered != conn: // this call is lost with its connection; the next one need not ask again
+		_ = c.judge(info, answered)
 		return payment.Errorf(payment.ReasonNodeOffline, "Node %q was connected anew while it was asked who it is.", c.name)
 	}
 	return c.judge(info, answered)
