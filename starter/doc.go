@@ -43,7 +43,8 @@
 //
 // Recheck, Abandon and BumpFee steer, for operators, and answer the row as it is then; one that has ended is no error.
 // ReasonPaymentNotFound; ReasonPaymentInFlight: an abandon that would not be safe, with the reason in words, and the payment goes on;
-// ReasonUnavailable: Temporal, the workers or the payment's workflow are away, and the wish may still be heard.
+// ReasonUnavailable: Temporal or the payment's workflow is away, or ctx has ended, and the wish may still be heard. Without a worker
+// they wait for one until ctx ends: give it a deadline.
 //
 // CreateInvoice, CreateAddress, CurrentAddress, CancelInvoice and the fee probes ask a node (invariant 6): besides what they refuse for
 // its input, ReasonNodeOffline and ReasonUnavailable. An invoice or address that was made and not answered credits nobody: ask again.
